@@ -1,0 +1,172 @@
+//! What a destination must say of itself, and the words it may use.
+//!
+//! A sink is a function of its configuration and the batch: it writes an event as a record, a
+//! batch as a request, and judges the answer. Everything that waits, retries, connects, reads a
+//! clock or a file is the engine's.
+
+mod append;
+mod batch;
+mod event;
+mod http;
+mod secret;
+mod verdict;
+
+pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
+pub use batch::{Batch, BatchBuilder, Record};
+pub use event::{
+    Arrival, Event, EventId, FIELDS, Field, FieldKind, Kind, Stream, Undecodable, Value,
+};
+pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Signing, Tls, headers};
+pub use secret::{Secret, SecretUrl};
+pub use verdict::{Question, Verdict};
+
+use std::time::Duration;
+
+/// A way of speaking to a destination: what is sent, what comes back, how it is reached.
+pub trait Protocol: Send + Sync + Sized + 'static {
+    /// One attempt.
+    type Request: Send + 'static;
+    /// What the destination answered.
+    type Reply: Send + 'static;
+    /// How it is reached; read once, when the lane opens its wire.
+    type Connection: Default + Send + Sync;
+
+    /// What the protocol's own status means where the destination adds nothing to it.
+    fn verdict(reply: &Self::Reply) -> Verdict<Self>;
+}
+
+/// A destination, described. It never touches the network, the disk or the clock.
+pub trait Sink<P: Protocol = Http>: Send + Sync {
+    /// Writes one event, whose body the engine has rendered, as one record of this destination.
+    /// Records of a batch stand one behind the other, so a record carries its own separator.
+    fn record(&self, event: &Event<'_>, body: &[u8], record: &mut Vec<u8>) {
+        let _ = event;
+        record.extend_from_slice(body);
+    }
+
+    /// Writes one batch as one request; called again, with the same batch, for each attempt.
+    fn request(&self, batch: &Batch) -> P::Request;
+
+    /// Says what the answer means. The default reads the protocol's own status.
+    fn verdict(&self, batch: &Batch, reply: &P::Reply) -> Verdict<P> {
+        let _ = batch;
+        P::verdict(reply)
+    }
+
+    /// Says what the answer to a [`Question`] means, once it was asked. Answering
+    /// [`Verdict::Ask`] again asks again; a sink that asks no question never sees this called.
+    fn answer(&self, batch: &Batch, reply: &P::Reply) -> Verdict<P> {
+        self.verdict(batch, reply)
+    }
+
+    /// How to reach it: TLS, time-outs, and proofs of identity that need a clock.
+    fn connection(&self) -> P::Connection {
+        P::Connection::default()
+    }
+}
+
+/// A destination of any protocol, as the catalogue builds it from its table.
+pub enum Destination {
+    /// Spoken to by HTTP.
+    Http(Box<dyn Sink<Http>>),
+    /// Appended to: a file, or standard output.
+    Append(Box<dyn Sink<Append>>),
+}
+
+/// What is true of every instance of a sink.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its name: the key of its table in a configuration.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// The body it takes unless told otherwise.
+    pub format: Format,
+    /// What one request may hold.
+    pub limits: Limits,
+    /// Requests a second it may be sent; none where nothing is published.
+    pub rate_per_second: Option<f64>,
+    /// Each setting of its table.
+    pub settings: &'static [Setting],
+    /// A complete table, as `config.example.toml` shows it.
+    pub example: &'static str,
+    /// What stands in for the secrets of `example` where it is only looked at.
+    pub sample_secrets: &'static [(&'static str, &'static str)],
+}
+
+/// One setting of a sink, told to people.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Its key, with dots.
+    pub key: &'static str,
+    /// What it does, its unit and its default.
+    pub help: &'static str,
+}
+
+/// What one request may hold, and how many may be under way.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Events in a batch, by default and at most.
+    pub events: usize,
+    /// Bytes of a batch's records, uncompressed, by default and at most.
+    pub bytes: usize,
+    /// How long a batch may wait for more events. Zero sends a waiting event at once.
+    pub wait: Duration,
+    /// Batches under way at once.
+    pub in_flight: usize,
+    /// The vendor's page that states them.
+    pub source: &'static str,
+}
+
+/// How an event becomes the body of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// KubeArmor's own JSON, byte for byte as its relay prints it.
+    Json,
+    /// For people, like `karmor logs`.
+    Text,
+    /// What the lane's `template` writes.
+    Template,
+}
+
+/// One line of the catalogue.
+pub struct Entry {
+    /// What is true of every instance.
+    pub facts: fn() -> Facts,
+    /// Reads the sink's table; the path in the error is relative to it.
+    pub build: fn(toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError>,
+}
+
+/// What is wrong with a sink's table.
+#[derive(Debug)]
+pub struct SettingError {
+    /// The key at fault, dotted and relative to the sink's table; empty where none is to blame.
+    pub path: String,
+    /// What is wrong and what was expected, without the path.
+    pub message: String,
+    /// Where in the configuration's text, in bytes, if it is known.
+    pub span: Option<std::ops::Range<usize>>,
+}
+
+impl SettingError {
+    /// A fault of one key that its type cannot express.
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), span: None }
+    }
+}
+
+/// Reads a sink's table into its struct.
+pub fn read<T: serde::de::DeserializeOwned>(
+    table: toml::de::ValueDeserializer<'_>,
+) -> Result<T, SettingError> {
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        SettingError {
+            path: if path == "." { String::new() } else { path },
+            message: inner.message().to_owned(),
+            span: inner.span(),
+        }
+    })
+}

@@ -1,0 +1,64 @@
+//! What an answer means for the batch that was sent.
+
+use std::{fmt, time::Duration};
+
+use super::Protocol;
+
+/// What an answer means.
+pub enum Verdict<P: Protocol> {
+    /// It is safe there; the cursor may pass.
+    Accepted,
+    /// Their trouble: the same batch again. Their hint of when beats our own backoff.
+    Later(Option<Duration>, String),
+    /// Too large as one: halve it. A single event becomes [`Verdict::Never`].
+    Smaller(String),
+    /// As written it will never pass: dead letter, with the reason. A batch of several is halved
+    /// until the one is found.
+    Never(String),
+    /// Our credentials or address are refused: park the lane, be loud, lose nothing, probe.
+    Blocked(String),
+    /// Taken, not yet safe: ask later.
+    Ask(Question<P>),
+    /// One verdict per record, in batch order. None of them is `Each` or `Ask`.
+    Each(Vec<Verdict<P>>),
+}
+
+/// What to ask a destination that has taken a batch and not yet made it safe.
+pub struct Question<P: Protocol> {
+    /// The request that asks.
+    pub request: P::Request,
+    /// How long to wait before asking.
+    pub wait: Duration,
+    /// How long the same question may stay unanswered in all, counted from the first time it is
+    /// asked, before the batch is sent again.
+    pub give_up: Duration,
+}
+
+impl<P: Protocol> Verdict<P> {
+    /// The word for it in metrics and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Later(..) => "later",
+            Self::Smaller(_) => "smaller",
+            Self::Never(_) => "never",
+            Self::Blocked(_) => "blocked",
+            Self::Ask(_) => "ask",
+            Self::Each(_) => "each",
+        }
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Verdict<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("Accepted"),
+            Self::Later(hint, why) => f.debug_tuple("Later").field(hint).field(why).finish(),
+            Self::Smaller(why) => f.debug_tuple("Smaller").field(why).finish(),
+            Self::Never(why) => f.debug_tuple("Never").field(why).finish(),
+            Self::Blocked(why) => f.debug_tuple("Blocked").field(why).finish(),
+            Self::Ask(question) => f.debug_tuple("Ask").field(&question.wait).finish(),
+            Self::Each(each) => f.debug_list().entries(each).finish(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The only queue.
+
+pub mod cursor;

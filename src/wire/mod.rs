@@ -1,0 +1,41 @@
+//! The only outgoing connections: HTTP, files, standard output.
+//!
+//! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use sidearm_sinks::contract::Protocol;
+
+/// One attempt at a time, towards one destination.
+pub trait Wire<P: Protocol>: Send + Sync {
+    /// Sends one request and waits for the answer, within the connection's own time-out.
+    fn call(&self, request: P::Request) -> Attempt<'_, P>;
+}
+
+/// An attempt under way.
+pub type Attempt<'a, P> =
+    Pin<Box<dyn Future<Output = Result<<P as Protocol>::Reply, WireError>> + Send + 'a>>;
+
+/// An attempt without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WireError {
+    /// Nothing was taken: refused, no such host, no handshake. Trying again cannot duplicate.
+    NotSent(String),
+    /// The request may have arrived, its answer did not. Trying again may duplicate.
+    ReplyLost(String),
+    /// Our side cannot even try (an unreadable client key, a folder that may not be written):
+    /// a person must act, so the lane is parked.
+    Unusable(String),
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSent(why) => write!(f, "nothing was sent: {why}"),
+            Self::ReplyLost(why) => write!(f, "sent, but the answer was lost: {why}"),
+            Self::Unusable(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for WireError {}
