@@ -6,18 +6,23 @@
 
 mod append;
 mod batch;
+mod body;
 mod event;
 mod http;
 mod secret;
+mod units;
 mod verdict;
 
 pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
 pub use batch::{Batch, BatchBuilder, Record};
+pub use body::Body;
+pub(crate) use body::write_json_string;
 pub use event::{
     Arrival, Event, EventId, FIELDS, Field, FieldKind, Kind, Stream, Undecodable, Value,
 };
 pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Signing, Tls, headers};
 pub use secret::{Secret, SecretUrl};
+pub use units::{ByteSize, Span, parse_bytes, parse_span};
 pub use verdict::{Question, Verdict};
 
 use std::time::Duration;
@@ -25,7 +30,7 @@ use std::time::Duration;
 /// A way of speaking to a destination: what is sent, what comes back, how it is reached.
 pub trait Protocol: Send + Sync + Sized + 'static {
     /// One attempt.
-    type Request: Send + 'static;
+    type Request: Clone + Send + 'static;
     /// What the destination answered.
     type Reply: Send + 'static;
     /// How it is reached; read once, when the lane opens its wire.
@@ -39,9 +44,9 @@ pub trait Protocol: Send + Sync + Sized + 'static {
 pub trait Sink<P: Protocol = Http>: Send + Sync {
     /// Writes one event, whose body the engine has rendered, as one record of this destination.
     /// Records of a batch stand one behind the other, so a record carries its own separator.
-    fn record(&self, event: &Event<'_>, body: &[u8], record: &mut Vec<u8>) {
+    fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
         let _ = event;
-        record.extend_from_slice(body);
+        record.extend_from_slice(body.bytes);
     }
 
     /// Writes one batch as one request; called again, with the same batch, for each attempt.
@@ -53,10 +58,18 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
         P::verdict(reply)
     }
 
-    /// Says what the answer to a [`Question`] means, once it was asked. Answering
-    /// [`Verdict::Ask`] again asks again; a sink that asks no question never sees this called.
-    fn answer(&self, batch: &Batch, reply: &P::Reply) -> Verdict<P> {
+    /// Says what the answer to a [`Question`] means for the batch, once `asked` was sent.
+    /// Answering [`Verdict::Ask`] again asks again; a sink that asks no question never sees this
+    /// called.
+    fn answer(&self, batch: &Batch, asked: &P::Request, reply: &P::Reply) -> Verdict<P> {
+        let _ = asked;
         self.verdict(batch, reply)
+    }
+
+    /// What one request of this very table may hold, where its settings leave less room than
+    /// `limits`, those of its [`Facts`].
+    fn limits(&self, limits: Limits) -> Limits {
+        limits
     }
 
     /// How to reach it: TLS, time-outs, and proofs of identity that need a clock.

@@ -8,6 +8,9 @@ use super::Protocol;
 pub enum Verdict<P: Protocol> {
     /// It is safe there; the cursor may pass.
     Accepted,
+    /// It is safe there, and a person should know why: what it cannot promise, or that it runs
+    /// short of room. A pause holds back the whole destination, as a hint of `Later` does.
+    AcceptedBut(Option<Duration>, String),
     /// Their trouble: the same batch again. Their hint of when beats our own backoff.
     Later(Option<Duration>, String),
     /// Too large as one: halve it. A single event becomes [`Verdict::Never`].
@@ -38,7 +41,7 @@ impl<P: Protocol> Verdict<P> {
     /// The word for it in metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Accepted => "accepted",
+            Self::Accepted | Self::AcceptedBut(..) => "accepted",
             Self::Later(..) => "later",
             Self::Smaller(_) => "smaller",
             Self::Never(_) => "never",
@@ -53,6 +56,9 @@ impl<P: Protocol> fmt::Debug for Verdict<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted => f.write_str("Accepted"),
+            Self::AcceptedBut(pause, why) => {
+                f.debug_tuple("AcceptedBut").field(pause).field(why).finish()
+            }
             Self::Later(hint, why) => f.debug_tuple("Later").field(hint).field(why).finish(),
             Self::Smaller(why) => f.debug_tuple("Smaller").field(why).finish(),
             Self::Never(why) => f.debug_tuple("Never").field(why).finish(),

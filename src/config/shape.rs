@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use sidearm_sinks::contract::{Destination, Facts, Format, Stream};
-
-use super::units::{ByteSize, Span, parse_span};
+use sidearm_sinks::contract::{ByteSize, Destination, Facts, Format, Span, Stream, parse_span};
 
 /// A whole configuration, checked, with every secret in its place.
 pub struct Config {

@@ -1,0 +1,73 @@
+//! The body of an event on its way from the engine, which renders it, to the sink that sends it.
+
+use serde::de::IgnoredAny;
+
+use super::Format;
+
+/// What the engine rendered of one event.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    /// How it was rendered.
+    pub format: Format,
+    /// The body itself: UTF-8, no line end of its own.
+    pub bytes: &'a [u8],
+}
+
+impl Body<'_> {
+    /// Appends it as one JSON value on one line: as it is where it is JSON, else as a JSON string.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        match self.format {
+            Format::Json => out.extend_from_slice(self.bytes),
+            // A line end inside JSON can only stand between its values.
+            Format::Template if serde_json::from_slice::<IgnoredAny>(self.bytes).is_ok() => out
+                .extend(self.bytes.trim_ascii().iter().map(|byte| match byte {
+                    b'\n' | b'\r' => b' ',
+                    byte => *byte,
+                })),
+            Format::Text | Format::Template => {
+                write_json_string(&String::from_utf8_lossy(self.bytes), out);
+            }
+        }
+    }
+
+    /// Appends it as one or more whole lines.
+    pub fn write_lines(&self, out: &mut Vec<u8>) {
+        let end = self.bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'));
+        out.extend_from_slice(&self.bytes[..end.map_or(0, |last| last + 1)]);
+        out.push(b'\n');
+    }
+}
+
+/// Appends a text as a JSON string, quotes and all.
+pub(crate) fn write_json_string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a vector takes every write, and text is JSON");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(format: Format, body: &str) -> String {
+        let mut out = Vec::new();
+        Body { format, bytes: body.as_bytes() }.write_json(&mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn what_is_json_stays_as_it_is_and_all_else_becomes_a_string() {
+        assert_eq!(json(Format::Json, r#"{"a":1}"#), r#"{"a":1}"#);
+        assert_eq!(json(Format::Template, "{\"a\":\n 1}\n"), r#"{"a":  1}"#);
+        assert_eq!(json(Format::Template, "{\"a\": }"), r#""{\"a\": }""#);
+        assert_eq!(json(Format::Text, "a \"b\"\n"), r#""a \"b\"\n""#);
+        assert_eq!(json(Format::Template, ""), r#""""#);
+    }
+
+    #[test]
+    fn lines_end_once() {
+        for body in ["a\nb", "a\nb\n", "a\nb\r\n\n"] {
+            let mut out = Vec::new();
+            Body { format: Format::Template, bytes: body.as_bytes() }.write_lines(&mut out);
+            assert_eq!(out, b"a\nb\n");
+        }
+    }
+}
