@@ -1,14 +1,28 @@
 //! What the relay sent, seen through: fields as KubeArmor names them, and facts derived from them.
 //!
-//! A view over the message's own bytes; nothing is copied, facts are computed when asked.
+//! A view over the message's own bytes, made from a journal record by a lane; nothing is copied,
+//! facts are computed when asked. One set of fields serves every stream: a log has none that an
+//! alert lacks, a message has two, a gap record its own.
+
+mod accessors;
+mod data;
+mod facts;
+mod fields;
+mod id;
+mod incident;
+mod network;
+mod view;
 
 use std::fmt;
 
-use buffa::MessageView as _;
-use sidearm_proto::{
-    feeder::{AlertView, LogView, MessageView},
-    sidearm::GapView,
-};
+use sidearm_proto::feeder::AlertView;
+
+pub use facts::Owner;
+pub use fields::{FIELDS, Field, FieldKind, Value};
+pub use id::EventId;
+pub use network::{Direction, Endpoint, Network};
+pub use view::Gap;
+use view::Own;
 
 /// Which of the relay's streams an event came on. Alerts first: the order is that of precedence.
 #[derive(
@@ -69,87 +83,165 @@ pub struct Arrival {
     pub received_us: u64,
 }
 
-/// 128 bits that name an event: a hash of its message in canonical form (fields in number order,
-/// map entries and label order sorted), so the same on every replica, retry and restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EventId(pub u128);
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
 /// One event, seen through. It borrows from the message's bytes.
 #[derive(Debug)]
 pub struct Event<'a> {
+    kind: Kind,
     arrival: Arrival,
-    cluster: &'a str,
-    body: Body<'a>,
+    message: &'a [u8],
+    /// With the cluster's name already as configured. Boxed, for it is large and lanes hold many.
+    view: Box<AlertView<'a>>,
+    own: Own<'a>,
 }
 
-/// A log has no field that an alert has not, so one view serves both.
-#[derive(Debug)]
-enum Body<'a> {
-    Alert(Box<AlertView<'a>>),
-    Message(Box<MessageView<'a>>),
-    Gap(Box<GapView<'a>>),
+impl<'a> Event<'a> {
+    /// Sees through one record of the journal. `cluster` replaces a `ClusterName` that is empty
+    /// or KubeArmor's unset "default"; where it is empty itself, nothing is replaced.
+    pub fn decode(
+        kind: Kind,
+        arrival: Arrival,
+        message: &'a [u8],
+        cluster: &'a str,
+    ) -> Result<Self, Undecodable> {
+        let (mut view, own) = match (kind, arrival.stream) {
+            (Kind::Gap, _) => view::of_gap(message),
+            (Kind::Event, Stream::Alert) => view::of_alert(message),
+            (Kind::Event, Stream::Message) => view::of_message(message),
+            (Kind::Event, Stream::Log) => view::of_log(message),
+        }
+        .map_err(|error| Undecodable(kind, arrival.stream, error))?;
+        if !cluster.is_empty() && matches!(view.ClusterName, "" | "default") {
+            view.ClusterName = cluster;
+        }
+        Ok(Self { kind, arrival, message, view, own })
+    }
+
+    /// The stream it came on.
+    pub fn stream(&self) -> Stream {
+        self.arrival.stream
+    }
+
+    /// Its place in that stream's journal.
+    pub fn sequence(&self) -> u64 {
+        self.arrival.sequence
+    }
+
+    /// When it was received, in microseconds since 1970.
+    pub fn received_us(&self) -> u64 {
+        self.arrival.received_us
+    }
+
+    /// What kind of record it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it is Sidearm's own note that events may have been missed.
+    pub fn is_gap(&self) -> bool {
+        self.kind == Kind::Gap
+    }
+
+    /// What a gap record says; nothing for the relay's own events.
+    pub fn gap(&self) -> Option<&Gap<'a>> {
+        match &self.own {
+            Own::Gap(gap) => Some(gap),
+            _ => None,
+        }
+    }
+
+    /// The same for the same message on every replica, retry and restart, whatever its place in
+    /// the journal and the configured cluster.
+    pub fn id(&self) -> EventId {
+        id::of(self.kind, self.arrival.stream, self.message)
+    }
 }
 
 /// Why bytes are not an event.
 #[derive(Debug)]
-pub struct Undecodable(String);
+pub struct Undecodable(Kind, Stream, buffa::DecodeError);
 
 impl fmt::Display for Undecodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let Self(kind, stream, error) = self;
+        match kind {
+            Kind::Event => write!(f, "reading the bytes of an event of stream {stream}: {error}"),
+            Kind::Gap => write!(f, "reading the bytes of a gap record of stream {stream}: {error}"),
+        }
     }
 }
 
 impl std::error::Error for Undecodable {}
 
-/// The value of a field, as filters and templates see it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'a> {
-    /// Text; empty where the event has none.
-    Str(&'a str),
-    /// Text that had to be made.
-    String(String),
-    /// A number; 0 where the event has none.
-    Int(i64),
-    /// A condition.
-    Bool(bool),
-    /// Several texts.
-    List(Vec<&'a str>),
-    /// Named texts.
-    Map(Vec<(&'a str, &'a str)>),
-}
+#[cfg(test)]
+mod tests {
+    use buffa::Message as _;
+    use sidearm_proto::{feeder, sidearm};
 
-/// What a field holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FieldKind {
-    /// [`Value::Str`] or [`Value::String`].
-    Text,
-    /// [`Value::Int`].
-    Number,
-    /// [`Value::Bool`].
-    Condition,
-    /// [`Value::List`].
-    List,
-    /// [`Value::Map`].
-    Map,
-}
+    use super::*;
 
-/// A name that filters and templates may use.
-#[derive(Debug, Clone, Copy)]
-pub struct Field {
-    /// The name, as people write it.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: FieldKind,
-    /// What it means, in one line.
-    pub help: &'static str,
-}
+    const ARRIVAL: Arrival = Arrival { stream: Stream::Alert, sequence: 7, received_us: 5_000_000 };
 
-/// Every name that filters and templates may use: KubeArmor's own, then the derived ones.
-pub const FIELDS: &[Field] = &[];
+    #[test]
+    fn the_configured_cluster_stands_in_for_none_and_for_default_alone() {
+        for (sent, seen) in [("", "shop-eu"), ("default", "shop-eu"), ("edge", "edge")] {
+            let alert = feeder::Alert { ClusterName: sent.to_owned(), ..Default::default() };
+            let bytes = alert.encode_to_vec();
+            let event = Event::decode(Kind::Event, ARRIVAL, &bytes, "shop-eu").expect("an alert");
+            assert_eq!(event.cluster(), seen);
+            let event = Event::decode(Kind::Event, ARRIVAL, &bytes, "").expect("an alert");
+            assert_eq!(event.cluster(), sent);
+        }
+    }
+
+    #[test]
+    fn a_log_and_a_message_are_seen_through_the_same_names() {
+        let log = feeder::Log {
+            UpdatedTime: "2026-03-01T08:00:00.000001Z".to_owned(),
+            Type: "ContainerLog".to_owned(),
+            Operation: "File".to_owned(),
+            ..Default::default()
+        };
+        let arrival = Arrival { stream: Stream::Log, ..ARRIVAL };
+        let bytes = log.encode_to_vec();
+        let event = Event::decode(Kind::Event, arrival, &bytes, "").expect("a log");
+        assert_eq!((event.event_type(), event.operation()), ("ContainerLog", "File"));
+        assert_eq!(event.time_us(), 1_772_352_000_000_001);
+
+        let message = feeder::Message {
+            HostIP: "10.0.0.1".to_owned(),
+            Level: "WARN".to_owned(),
+            Message: "low on space".to_owned(),
+            ..Default::default()
+        };
+        let arrival = Arrival { stream: Stream::Message, ..ARRIVAL };
+        let bytes = message.encode_to_vec();
+        let event = Event::decode(Kind::Event, arrival, &bytes, "").expect("a message");
+        assert_eq!(
+            (event.host_ip(), event.level(), event.message(), event.time_us()),
+            ("10.0.0.1", "WARN", "low on space", 5_000_000)
+        );
+    }
+
+    #[test]
+    fn a_gap_record_tells_its_times() {
+        let gap = sidearm::Gap {
+            FromMicros: 1_772_352_000_000_000,
+            ToMicros: 1_772_352_001_500_000,
+            Reason: "the relay went away".to_owned(),
+            Lost: 3,
+        };
+        let bytes = gap.encode_to_vec();
+        let event = Event::decode(Kind::Gap, ARRIVAL, &bytes, "shop-eu").expect("a gap record");
+        assert_eq!(event.updated_time(), "2026-03-01T08:00:01.500000Z");
+        assert_eq!(event.time_us(), 1_772_352_001_500_000);
+        assert_eq!(event.field("From"), Some(Value::Str("2026-03-01T08:00:00.000000Z")));
+        assert_eq!(event.field("Lost"), Some(Value::Int(3)));
+        assert_eq!((event.cluster(), event.event_type()), ("shop-eu", "SidearmGap"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_event_are_named_as_such() {
+        let error = Event::decode(Kind::Event, ARRIVAL, b"\x12\xff", "").expect_err("no alert");
+        assert!(error.to_string().starts_with("reading the bytes of an event of stream alert: "));
+    }
+}

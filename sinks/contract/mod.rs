@@ -18,7 +18,8 @@ pub use batch::{Batch, BatchBuilder, Record};
 pub use body::Body;
 pub(crate) use body::write_json_string;
 pub use event::{
-    Arrival, Event, EventId, FIELDS, Field, FieldKind, Kind, Stream, Undecodable, Value,
+    Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap, Kind, Network,
+    Owner, Stream, Undecodable, Value,
 };
 pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Signing, Tls, headers};
 pub use secret::{Secret, SecretUrl};

@@ -1,0 +1,103 @@
+//! `Data`, `Resource` and `EventData`: the details of a call, as pairs.
+//!
+//! Agents since v1.6.4 send `EventData`, parsed from the other two; for older ones we parse. Some
+//! agents write a DNS query with commas and so send it as a single, mangled pair: parsed again.
+
+use super::Event;
+
+/// `EventData`'s spelling of the keys that `Data` and `Resource` use.
+const KEYS: [&str; 40] = [
+    "Syscall",
+    "Fd",
+    "Flags",
+    "Flag",
+    "Userid",
+    "Group",
+    "Mode",
+    "Source",
+    "Target",
+    "Filesystem",
+    "Mountflag",
+    "Data",
+    "Request",
+    "Pid",
+    "Process",
+    "Kprobe",
+    "Kfunc",
+    "Lsm",
+    "Domain",
+    "Type",
+    "Protocol",
+    "Remoteip",
+    "Port",
+    "Remotehost",
+    "Sa_family",
+    "Sin_port",
+    "Sin_addr",
+    "Sun_path",
+    "Daddr",
+    "Qtype",
+    "Class",
+    "SubClass",
+    "Level",
+    "SysPath",
+    "SourceIP",
+    "SourcePort",
+    "DestinationIP",
+    "DestinationPort",
+    "QuotaLevel",
+    "QuotaLimit",
+];
+
+impl Event<'_> {
+    /// The details of the call, sorted by key: the agent's `EventData`, completed from `Data`
+    /// and, for the network, `Resource`.
+    pub fn event_data(&self) -> Vec<(&str, &str)> {
+        let sent = self.view.EventData.iter_unique().copied();
+        let mut data: Vec<_> = sent.filter(|(key, value)| !is_mangled(key, value)).collect();
+        for (key, value) in pairs(self.view.Data).chain(pairs(self.network_resource())) {
+            let key = spelling(key);
+            if !data.iter().any(|(known, _)| *known == key) {
+                data.push((key, value));
+            }
+        }
+        data.sort_unstable();
+        data
+    }
+
+    /// One detail of the call; `key` as `EventData` spells it.
+    pub(super) fn datum(&self, key: &str) -> Option<&str> {
+        let sent = self.view.EventData.get(key).copied();
+        let written = || {
+            pairs(self.view.Data)
+                .chain(pairs(self.network_resource()))
+                .find_map(|(found, value)| (spelling(found) == key).then_some(value))
+        };
+        sent.filter(|value| !is_mangled(key, value)).or_else(written)
+    }
+
+    fn network_resource(&self) -> &str {
+        if self.view.Operation == "Network" { self.view.Resource } else { "" }
+    }
+}
+
+/// `k=v` pairs between blanks; after `kfunc=` also between commas. Bare words are left out.
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let commas = text.starts_with("kfunc=");
+    text.split(move |c: char| c.is_whitespace() || (commas && c == ','))
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(key, _)| !key.is_empty())
+}
+
+fn is_mangled(key: &str, value: &str) -> bool {
+    key == "Kfunc" && value.contains(',')
+}
+
+/// A key nobody knows keeps the spelling it came with.
+fn spelling(key: &str) -> &str {
+    let Some((first, rest)) = key.as_bytes().split_first() else { return key };
+    let known = KEYS
+        .iter()
+        .find(|known| known.as_bytes().split_first() == Some((&first.to_ascii_uppercase(), rest)));
+    known.copied().unwrap_or(key)
+}

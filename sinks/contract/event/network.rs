@@ -1,0 +1,117 @@
+//! The two ends of a connection and the name that was asked for, from the many forms in which
+//! agents tell them.
+
+use super::{Event, data::pairs};
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network<'a> {
+    /// Which way it went.
+    pub direction: Direction,
+    /// `TCP`, `UDP`, `ICMP`, a protocol's number, or empty.
+    pub protocol: &'a str,
+    /// The end that opened it.
+    pub source: Endpoint<'a>,
+    /// The end it was opened to.
+    pub destination: Endpoint<'a>,
+    /// `pod/NAMESPACE/NAME` or `svc/NAMESPACE/NAME` of the other end, where the relay knew.
+    pub remote_host: &'a str,
+}
+
+/// One end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Endpoint<'a> {
+    /// The address, or the path of a Unix socket; empty where it is not known.
+    pub address: &'a str,
+    /// The port, if known.
+    pub port: Option<u16>,
+}
+
+/// Which way a connection goes, seen from the workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The workload opens it; also what a socket is taken for of which no more is known.
+    Out,
+    /// The workload is connected to, or waits for it.
+    In,
+}
+
+impl<'a> Network<'a> {
+    /// The end that is not the workload's.
+    pub fn remote(&self) -> Endpoint<'a> {
+        match self.direction {
+            Direction::Out => self.destination,
+            Direction::In => self.source,
+        }
+    }
+}
+
+impl Event<'_> {
+    /// What is known of the connection; nothing where the event is not about one.
+    pub fn network(&self) -> Option<Network<'_>> {
+        match self.view.Operation {
+            "Network" => Some(self.connection()),
+            "NetworkFirewall" => Some(self.packet()),
+            _ => None,
+        }
+    }
+
+    /// The name that was asked for in a DNS query; empty where the event is none.
+    pub fn dns_name(&self) -> &str {
+        if self.view.Operation != "Network" {
+            return "";
+        }
+        // `Domain` is also an address family: of the socket, in either place.
+        let named = |name: &&str| !name.is_empty() && !name.starts_with("AF_");
+        let written = pairs(self.view.Data).find_map(|(key, value)| {
+            Some(value).filter(|value| key.eq_ignore_ascii_case("domain") && named(value))
+        });
+        let sent = || self.view.EventData.get("Domain").copied().filter(named);
+        written.or_else(sent).unwrap_or_default()
+    }
+
+    fn connection(&self) -> Network<'_> {
+        let address = ["Remoteip", "Sin_addr", "Daddr", "Sun_path"]
+            .into_iter()
+            .find_map(|key| self.datum(key))
+            .unwrap_or_default();
+        let port = self.datum("Port").or_else(|| self.datum("Sin_port"));
+        let told = Endpoint { address, port: port.and_then(|port| port.parse().ok()) };
+        let none = Endpoint::default();
+        let (direction, source, destination) = match self.call() {
+            call if call.ends_with("accept") => (Direction::In, told, none),
+            call if call.ends_with("bind") || call.ends_with("listen") => {
+                (Direction::In, none, told)
+            }
+            _ => (Direction::Out, none, told),
+        };
+        Network {
+            direction,
+            protocol: self.datum("Protocol").unwrap_or_default(),
+            source,
+            destination,
+            remote_host: self.datum("Remotehost").unwrap_or_default(),
+        }
+    }
+
+    fn packet(&self) -> Network<'_> {
+        let end = |address, port| Endpoint {
+            address: self.datum(address).unwrap_or_default(),
+            port: self.datum(port).and_then(|port| port.parse().ok()),
+        };
+        let inward = self.view.Resource == "INGRESS";
+        Network {
+            direction: if inward { Direction::In } else { Direction::Out },
+            protocol: self.datum("Protocol").unwrap_or_default(),
+            source: end("SourceIP", "SourcePort"),
+            destination: end("DestinationIP", "DestinationPort"),
+            remote_host: "",
+        }
+    }
+
+    /// The call in the kernel, whatever it was seen by, in lower case.
+    fn call(&self) -> String {
+        let seen = ["Syscall", "Kprobe", "Kfunc", "Lsm"].into_iter().find_map(|k| self.datum(k));
+        seen.unwrap_or_default().trim_end_matches('4').to_ascii_lowercase()
+    }
+}
