@@ -212,6 +212,17 @@ pub enum LogFormat {
 
 /// `[sinks.NAME]`, with its destination built.
 pub struct SinkConfig {
+    /// Its lane.
+    pub lane: LaneConfig,
+    /// The destination itself.
+    pub destination: Destination,
+    /// Builds the destination again, secrets read afresh: what a parked lane does before a probe.
+    pub rebuild: Rebuild,
+}
+
+/// What a lane takes and how it sends it.
+#[derive(Debug, Clone)]
+pub struct LaneConfig {
     /// NAME: letters, digits, `-` and `_`, at most 64; it names cursors, metrics and files.
     pub name: String,
     /// The streams it takes.
@@ -228,10 +239,6 @@ pub struct SinkConfig {
     pub rate_per_second: Option<f64>,
     /// What the catalogue says of the destination.
     pub facts: Facts,
-    /// The destination itself.
-    pub destination: Destination,
-    /// Builds the destination again, secrets read afresh: what a parked lane does before a probe.
-    pub rebuild: Rebuild,
 }
 
 /// When a batch is full, and how many may be under way.
@@ -255,17 +262,17 @@ pub type Rebuild = Box<dyn FnMut() -> Result<Option<Destination>, String> + Send
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LaneTable {
-    /// See [`SinkConfig::streams`]. Default: alerts only.
+    /// See [`LaneConfig::streams`]. Default: alerts only.
     pub streams: Option<Vec<Stream>>,
-    /// See [`SinkConfig::when`].
+    /// See [`LaneConfig::when`].
     pub when: Option<String>,
-    /// See [`SinkConfig::format`].
+    /// See [`LaneConfig::format`].
     pub format: Option<Format>,
-    /// See [`SinkConfig::template`].
+    /// See [`LaneConfig::template`].
     pub template: Option<String>,
-    /// See [`SinkConfig::batch`].
+    /// See [`LaneConfig::batch`].
     pub batch: BatchTable,
-    /// See [`SinkConfig::rate_per_second`].
+    /// See [`LaneConfig::rate_per_second`].
     pub rate_per_second: Option<f64>,
 }
 
