@@ -4,8 +4,51 @@
 //! client, no clock and no file; a new sink is one file here and two lines below.
 
 pub mod contract;
+mod file;
+mod splunk_hec;
+mod stdout;
+mod webhook;
 
 use contract::Entry;
 
 /// Every destination there is, in the order in which they are listed.
-pub const CATALOGUE: &[Entry] = &[];
+pub const CATALOGUE: &[Entry] = &[splunk_hec::ENTRY, webhook::ENTRY, file::ENTRY, stdout::ENTRY];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{CATALOGUE, contract::Facts};
+
+    fn example(facts: &Facts) -> String {
+        facts.sample_secrets.iter().fold(facts.example.to_owned(), |text, (name, secret)| {
+            assert!(text.contains(name), "{}: {name} stands for nothing", facts.name);
+            text.replace(&format!("${{env:{name}}}"), secret)
+        })
+    }
+
+    #[test]
+    fn every_example_builds() {
+        for entry in CATALOGUE {
+            let facts = (entry.facts)();
+            let text = example(&facts);
+            let table = toml::de::DeTable::parse(&text).expect("an example is TOML");
+            let span = table.span();
+            let value = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
+            if let Err(error) = (entry.build)(value.into()) {
+                panic!("{}: {error:?}", facts.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_settings_told_once() {
+        let names: BTreeSet<_> = CATALOGUE.iter().map(|entry| (entry.facts)().name).collect();
+        assert_eq!(names.len(), CATALOGUE.len());
+        for entry in CATALOGUE {
+            let facts = (entry.facts)();
+            let keys: BTreeSet<_> = facts.settings.iter().map(|setting| setting.key).collect();
+            assert_eq!(keys.len(), facts.settings.len(), "{}", facts.name);
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod batch;
 mod body;
 mod event;
 mod http;
+mod prefixed;
 mod secret;
 mod units;
 mod verdict;
@@ -22,6 +23,7 @@ pub use event::{
     Owner, Stream, Undecodable, Value,
 };
 pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Signing, Tls, headers};
+pub use prefixed::Prefixed;
 pub use secret::{Secret, SecretUrl};
 pub use units::{ByteSize, Span, parse_bytes, parse_span};
 pub use verdict::{Question, Verdict};
@@ -102,9 +104,9 @@ pub struct Facts {
     pub rate_per_second: Option<f64>,
     /// Each setting of its table.
     pub settings: &'static [Setting],
-    /// A complete table, as `config.example.toml` shows it.
+    /// A complete table, as `config.example.toml` shows it: lines of the sink's own table.
     pub example: &'static str,
-    /// What stands in for the secrets of `example` where it is only looked at.
+    /// What stands in for the variables (`${env:NAME}`) of `example` where it is only looked at.
     pub sample_secrets: &'static [(&'static str, &'static str)],
 }
 

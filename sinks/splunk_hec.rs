@@ -1,0 +1,210 @@
+//! Splunk's HTTP Event Collector: a batch is HEC objects, one behind the other.
+//!
+//! Records come from the lane and leave as one gzip POST to `/services/collector/event`. Which
+//! code of Splunk's answer means what stands in `splunk_hec/answer.rs`. Event text never decides
+//! where an event is stored: index, source and the like begin with a literal of the configuration.
+
+mod answer;
+mod settings;
+
+use std::{io::Write as _, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::Deserialize;
+
+use crate::contract::{
+    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpReply,
+    HttpRequest, Limits, Prefixed, Setting, SettingError, Sink, Span, Stream, Tls, Verdict, read,
+    write_json_string,
+};
+use settings::{Ack, Channel, Collector, Token};
+
+/// The catalogue's line.
+pub(crate) const ENTRY: Entry = Entry { facts, build };
+
+/// The table `splunk_hec` of a sink.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SplunkHec {
+    url: Collector,
+    token: Token,
+    host: Option<Prefixed>,
+    source: Option<Prefixed>,
+    sourcetype: Option<Prefixed>,
+    index: Option<Prefixed>,
+    channel: Option<Channel>,
+    #[serde(default)]
+    ack: Ack,
+    #[serde(default = "fastest")]
+    gzip: Gzip,
+    #[serde(default = "half_a_minute")]
+    timeout: Span,
+    #[serde(default)]
+    tls: Tls,
+}
+
+fn fastest() -> Gzip {
+    Gzip::Level(1)
+}
+
+fn half_a_minute() -> Span {
+    Span(Duration::from_secs(30))
+}
+
+fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
+    read::<SplunkHec>(table).map(|sink| Destination::Http(Box::new(sink)))
+}
+
+/// Batches under way where the answer itself settles them.
+const IN_FLIGHT: usize = 4;
+/// Batches under way where indexers take seconds to acknowledge each.
+const IN_FLIGHT_WITH_ACK: usize = 16;
+
+fn facts() -> Facts {
+    Facts {
+        name: "splunk_hec",
+        summary: "Splunk Enterprise or Splunk Cloud, by its HTTP Event Collector",
+        format: Format::Json,
+        limits: Limits {
+            events: 1_000,
+            // Splunk Cloud refuses 5 MiB; its forwarders stay at 1 MB.
+            bytes: 1_000_000,
+            wait: Duration::ZERO,
+            in_flight: IN_FLIGHT_WITH_ACK,
+            source: "https://docs.splunk.com/Documentation/Splunk/latest/Data/HECRESTendpoints",
+        },
+        rate_per_second: None,
+        settings: SETTINGS,
+        example: "url = \"https://splunk:8088\"\ntoken = \"${env:SPLUNK_HEC_TOKEN}\"\nindex = \"kubearmor\"\n",
+        sample_secrets: &[("SPLUNK_HEC_TOKEN", "5a3b9f62-7c1d-4e08-9b46-d0c2e8f1a735")],
+    }
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting { key: "url", help: "the collector, as \"https://splunk:8088\"; the path is ours" },
+    Setting { key: "token", help: "the HEC token" },
+    Setting {
+        key: "host",
+        help: "the host of each event; literal text, then fields: \"node-{{ HostName }}\". \
+               Default: the event's HostName",
+    },
+    Setting { key: "source", help: "the source, likewise. Default: \"kubearmor\"" },
+    Setting {
+        key: "sourcetype",
+        help: "the source type, likewise. Default: \"kubearmor:alert\", \"kubearmor:log\" or \
+               \"kubearmor:message\"",
+    },
+    Setting { key: "index", help: "the index, likewise. Default: the token's own" },
+    Setting {
+        key: "channel",
+        help: "the channel's GUID. Default: one made from the address and the token",
+    },
+    Setting {
+        key: "ack",
+        help: "true waits for indexers to acknowledge each batch (up to 16 under way), false does \
+               not, \"auto\" does where the token gives acknowledgement ids (up to 4 under way). \
+               Default: \"auto\"",
+    },
+    Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
+    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
+    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
+    Setting { key: "tls.key", help: "a PEM file of its key" },
+    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
+];
+
+impl Sink<Http> for SplunkHec {
+    fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        // Microseconds as a plain decimal: Splunk refuses an exponent.
+        let time_us = event.time_us().max(0);
+        write!(record, "{{\"time\":{}.{:06}", time_us / 1_000_000, time_us % 1_000_000)
+            .expect("a vector takes every write");
+        let mut text = |key: &str, value: &str| {
+            record.extend_from_slice(key.as_bytes());
+            write_json_string(value, record);
+        };
+        match &self.host {
+            Some(host) => text(",\"host\":", &host.complete(event, in_a_name)),
+            None => text(",\"host\":", event.host()),
+        }
+        match &self.source {
+            Some(source) => text(",\"source\":", &source.complete(event, in_a_name)),
+            None => text(",\"source\":", "kubearmor"),
+        }
+        match &self.sourcetype {
+            Some(kind) => text(",\"sourcetype\":", &kind.complete(event, in_a_name)),
+            None => text(",\"sourcetype\":", sourcetype(event.stream())),
+        }
+        if let Some(index) = &self.index {
+            text(",\"index\":", &index.complete(event, in_an_index));
+        }
+        record.extend_from_slice(b",\"event\":");
+        body.write_json(record);
+        writeln!(record, ",\"fields\":{{\"event_id\":\"{}\"}}}}", event.id())
+            .expect("a vector takes every write");
+    }
+
+    fn request(&self, batch: &Batch) -> HttpRequest {
+        self.post(self.url.event(), batch.bytes(), self.gzip)
+    }
+
+    fn verdict(&self, batch: &Batch, reply: &HttpReply) -> Verdict<Http> {
+        answer::verdict(self, batch, reply)
+    }
+
+    fn answer(&self, _: &Batch, asked: &HttpRequest, reply: &HttpReply) -> Verdict<Http> {
+        answer::acknowledged(asked, reply)
+    }
+
+    fn limits(&self, limits: Limits) -> Limits {
+        match self.ack {
+            Ack::Always => limits,
+            Ack::Never | Ack::Auto => Limits { in_flight: IN_FLIGHT, ..limits },
+        }
+    }
+
+    fn connection(&self) -> HttpConnection {
+        HttpConnection { tls: self.tls.clone(), timeout: self.timeout.0, signing: None }
+    }
+}
+
+impl SplunkHec {
+    fn post(&self, url: String, body: bytes::Bytes, gzip: Gzip) -> HttpRequest {
+        let mut headers = HeaderMap::with_capacity(3);
+        headers.insert(header::AUTHORIZATION, self.token.header());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("x-splunk-request-channel", self.channel().header());
+        HttpRequest {
+            method: Method::POST,
+            shown_url: url.clone(),
+            url,
+            headers,
+            body,
+            gzip,
+            message_id: String::new(),
+        }
+    }
+
+    /// Its own, or one that stays the same over restarts. Always sent: Splunk ignores it where it
+    /// needs none.
+    fn channel(&self) -> Channel {
+        self.channel.clone().unwrap_or_else(|| Channel::of(&self.url, &self.token))
+    }
+}
+
+fn sourcetype(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Alert => "kubearmor:alert",
+        Stream::Message => "kubearmor:message",
+        Stream::Log => "kubearmor:log",
+    }
+}
+
+fn in_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | '@')
+}
+
+/// Splunk's rule for names of indexes.
+fn in_an_index(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_')
+}
