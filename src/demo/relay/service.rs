@@ -1,0 +1,108 @@
+//! The calls of `feeder.LogService`, with the real relay's habits.
+//!
+//! A filter it does not know ends the stream at once with status OK; response headers come with
+//! the first event and not before, as grpc-go sends them lazily; a health check is an echo.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use buffa::Message as _;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use sidearm_proto::feeder::{NonceMessage, ReplyMessage, RequestMessage};
+use sidearm_sinks::contract::Stream;
+use tokio::sync::watch;
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status, body::Body, server::Grpc};
+use tower::service_fn;
+
+use super::queues::Queues;
+use crate::relay::protocol::{HEALTH_CHECK, Raw, watch_path};
+
+/// What tonic serves.
+#[derive(Clone)]
+pub(super) struct LogService {
+    queues: Arc<Queues>,
+    answering: watch::Receiver<bool>,
+}
+
+impl LogService {
+    pub(super) fn new(queues: Arc<Queues>, answering: watch::Receiver<bool>) -> Self {
+        Self { queues, answering }
+    }
+
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        let path = request.uri().path();
+        if path == HEALTH_CHECK {
+            let check = |request| health_check(self.answering.clone(), request);
+            return Grpc::new(Raw).unary(service_fn(check), request).await;
+        }
+        match Stream::ALL.into_iter().find(|stream| watch_path(*stream) == path) {
+            Some(stream) => {
+                let watch = |request| watch(self.queues.clone(), stream, request);
+                Grpc::new(Raw).server_streaming(service_fn(watch), request).await
+            }
+            None => Status::unimplemented(format!("unknown method {path}")).into_http(),
+        }
+    }
+}
+
+impl tower::Service<http::Request<Body>> for LogService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}
+
+/// Answers the number it is given, once health checks are answered at all.
+async fn health_check(
+    mut answering: watch::Receiver<bool>,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, Status> {
+    let asked = NonceMessage::decode_from_slice(&request.into_inner()).map_err(malformed)?;
+    answering
+        .wait_for(|answering| *answering)
+        .await
+        .map_err(|_| Status::unavailable("the relay is gone"))?;
+    let reply = ReplyMessage { Retval: asked.nonce };
+    Ok(Response::new(reply.encode_to_bytes()))
+}
+
+/// Subscribes, and resolves with the first event. An end before it is answered with trailers
+/// alone, and so is a filter the relay does not know.
+async fn watch(
+    queues: Arc<Queues>,
+    stream: Stream,
+    request: Request<Bytes>,
+) -> Result<Response<impl tokio_stream::Stream<Item = Result<Bytes, Status>>>, Status> {
+    let request = RequestMessage::decode_from_slice(&request.into_inner()).map_err(malformed)?;
+    if !knows_filter(stream, &request.Filter) {
+        return Err(Status::ok(""));
+    }
+    let mut events = queues.subscribe(stream);
+    let first = events.next().await.unwrap_or_else(|| Err(Status::ok("")))?;
+    Ok(Response::new(tokio_stream::once(Ok(first)).chain(events)))
+}
+
+fn knows_filter(stream: Stream, filter: &str) -> bool {
+    match stream {
+        Stream::Alert => matches!(filter, "all" | "policy"),
+        Stream::Log => matches!(filter, "all" | "system"),
+        Stream::Message => true,
+    }
+}
+
+fn malformed(error: buffa::DecodeError) -> Status {
+    Status::internal(format!("reading the request: {error}"))
+}
