@@ -22,7 +22,7 @@ pub use fields::{FIELDS, Field, FieldKind, Value};
 pub use id::EventId;
 pub use network::{Direction, Endpoint, Network};
 pub use view::Gap;
-use view::Own;
+pub(super) use view::Own;
 
 /// Which of the relay's streams an event came on. Alerts first: the order is that of precedence.
 #[derive(
@@ -90,8 +90,8 @@ pub struct Event<'a> {
     arrival: Arrival,
     message: &'a [u8],
     /// With the cluster's name already as configured. Boxed, for it is large and lanes hold many.
-    view: Box<AlertView<'a>>,
-    own: Own<'a>,
+    pub(super) view: Box<AlertView<'a>>,
+    pub(super) own: Own<'a>,
 }
 
 impl<'a> Event<'a> {

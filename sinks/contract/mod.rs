@@ -8,9 +8,13 @@ mod append;
 mod batch;
 mod body;
 mod event;
+pub mod from_json;
 mod http;
+pub mod json;
 mod prefixed;
+mod samples;
 mod secret;
+mod suggest;
 mod units;
 mod verdict;
 
@@ -24,7 +28,9 @@ pub use event::{
 };
 pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Signing, Tls, headers};
 pub use prefixed::Prefixed;
+pub use samples::samples;
 pub use secret::{Secret, SecretUrl};
+pub use suggest::{did_you_mean, nearest};
 pub use units::{ByteSize, Span, parse_bytes, parse_span};
 pub use verdict::{Question, Verdict};
 

@@ -9,7 +9,7 @@ use sidearm_proto::{
 
 /// What an event holds beside the fields of an alert.
 #[derive(Debug)]
-pub(super) enum Own<'a> {
+pub(in crate::contract) enum Own<'a> {
     /// Nothing: an alert or a log.
     Nothing,
     /// Two fields of an agent's message.
