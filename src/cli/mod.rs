@@ -5,6 +5,7 @@
 //! What a command finds goes to standard output, what went wrong to standard error.
 
 mod demo;
+mod stop;
 
 use std::{
     io::{self, Write as _},
