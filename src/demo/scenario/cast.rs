@@ -82,7 +82,7 @@ const WORKLOADS: [Workload; 8] = [
         namespace: "shop",
         kind: "StatefulSet",
         name: "mysql",
-        labels: "app=mysql,tier=data,statefulset.kubernetes.io/pod-name=mysql-0",
+        labels: "app=mysql,tier=data",
         image: "docker.io/library/mysql:8.4",
     },
     Workload {

@@ -7,7 +7,7 @@ use super::{
     line::Line,
 };
 
-/// One row. `{hex}`, `{n}` and `{ip}` in a text are drawn anew each time it is told.
+/// One row. `{hex}`, `{n}` and `{ip}` in its texts are drawn anew each time it is told.
 #[derive(Debug, Clone)]
 pub(super) struct Deed {
     /// The workload it happens in, or [`HOST`](super::cast::HOST).
@@ -86,13 +86,15 @@ impl Deed {
 
     fn drawn(&self, rng: &mut impl Rng) -> Drawn {
         let parent_id = rng.random_range(1_000..400_000);
+        let (token, number) = (hex(rng, 24), rng.random_range(1_000..60_000).to_string());
+        let mut fill = |text| fill(text, &token, &number, rng);
         Drawn {
             operation: self.operation,
             parent: self.parent,
-            process: fill(self.process, rng),
-            source: fill(self.source, rng),
-            resource: fill(self.resource, rng),
-            data: fill(self.data, rng),
+            process: fill(self.process),
+            source: fill(self.source),
+            resource: fill(self.resource),
+            data: fill(self.data),
             result: self.result,
             program: self.program,
             tty: self.tty,
@@ -144,14 +146,9 @@ impl Drawn {
     }
 }
 
-fn fill(text: &str, rng: &mut impl Rng) -> String {
-    let mut filled = text.to_owned();
-    while let Some(at) = filled.find("{hex}") {
-        filled.replace_range(at..at + 5, &hex(rng, 24));
-    }
-    while let Some(at) = filled.find("{n}") {
-        filled.replace_range(at..at + 3, &rng.random_range(1_000..60_000).to_string());
-    }
+/// What stands in a text for `{hex}` and `{n}`: the same throughout a deed. Each `{ip}` is another.
+fn fill(text: &str, hex: &str, number: &str, rng: &mut impl Rng) -> String {
+    let mut filled = text.replace("{hex}", hex).replace("{n}", number);
     while let Some(at) = filled.find("{ip}") {
         let ip = format!("10.244.{}.{}", rng.random_range(0..3), rng.random_range(2..250));
         filled.replace_range(at..at + 4, &ip);
