@@ -2,6 +2,14 @@
 //!
 //! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
 
+mod append;
+mod http;
+mod signing;
+mod tls;
+
+pub use append::AppendWire;
+pub use http::HttpWire;
+
 use std::{fmt, future::Future, pin::Pin};
 
 use sidearm_sinks::contract::Protocol;

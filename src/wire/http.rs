@@ -1,0 +1,235 @@
+//! HTTP: one request, one answer, within one time-out.
+//!
+//! Owns the client and its pool, compression, the capped reading of answers, and the line between
+//! "nothing was sent" and "the answer was lost". Follows no redirect, and shows neither addresses
+//! nor secrets: errors here end in logs. Requests come from `deliver.rs`, which judges the answers.
+
+use std::{
+    error::Error as _,
+    io::Write as _,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use bytes::{Bytes, BytesMut};
+use flate2::{Compression, write::GzEncoder};
+use http::{HeaderMap, HeaderValue, header};
+use reqwest::{Client, Response, redirect};
+use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest};
+use tokio::task::spawn_blocking;
+
+use super::{Attempt, Wire, WireError, signing, tls};
+
+/// As much of an answer as is read.
+const MAX_REPLY_BYTES: usize = 64 * 1024;
+/// No destination may stop itself for longer by `Retry-After`.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// Connecting takes no longer, so that the rest of the time-out is for the answer.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
+/// Connections kept open for the next request, and for how long: shorter than servers do, for a
+/// request on a connection that they are closing is a lost answer.
+const MAX_IDLE_CONNECTIONS: usize = 4;
+const MAX_IDLE: Duration = Duration::from_secs(30);
+/// A larger body is compressed on a thread for such work: a millisecond for each megabyte or so.
+const MAX_BYTES_COMPRESSED_INLINE: usize = 32 * 1024;
+
+/// The way to one HTTP destination. Cheap to call from several lanes' tasks at once.
+#[derive(Debug)]
+pub struct HttpWire {
+    connection: HttpConnection,
+    current: Mutex<Current>,
+}
+
+/// The client, and the state in which its files were when it was made.
+#[derive(Debug, Clone)]
+struct Current {
+    client: Client,
+    files: tls::Stamp,
+}
+
+impl HttpWire {
+    /// Reads the connection's certificate files and makes a client; connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`WireError::Unusable`] names the file that cannot be read or used.
+    pub fn new(connection: &HttpConnection) -> Result<Self, WireError> {
+        if connection.tls.insecure {
+            tracing::warn!("a destination's certificate is not checked: tls.insecure is on");
+        }
+        let current = Current::make(connection).map_err(WireError::Unusable)?;
+        Ok(Self { connection: connection.clone(), current: Mutex::new(current) })
+    }
+
+    async fn attempt(&self, request: HttpRequest) -> Result<HttpReply, WireError> {
+        let client = self.client().await?;
+        let HttpRequest { method, url, mut headers, body, gzip, message_id, .. } = request;
+        if let Some(keys) = &self.connection.signing {
+            signing::sign(keys, &message_id, SystemTime::now(), &body, &mut headers)
+                .map_err(WireError::Unusable)?;
+        }
+        let body = match gzip {
+            Gzip::Off => body,
+            Gzip::Level(level) => {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                compressed(body, level).await?
+            }
+        };
+        let answer = client.request(method, url).headers(headers).body(body).send().await;
+        read(answer.map_err(|error| self.failed(error))?).await.map_err(|error| self.failed(error))
+    }
+
+    /// The client, made anew where a certificate file has changed. A change that cannot be used
+    /// is told, and the old client goes on: files change one after the other.
+    async fn client(&self) -> Result<Client, WireError> {
+        let tls = self.connection.tls.clone();
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !tls::has_files(&tls) {
+            return Ok(current.client);
+        }
+        let connection = self.connection.clone();
+        let made = spawn_blocking(move || {
+            let files = tls::Stamp::of(&connection.tls);
+            (files != current.files).then(|| Current::make(&connection).map_err(|why| (why, files)))
+        });
+        let made = made.await.map_err(|_| WireError::NotSent("shutting down".to_owned()))?;
+        let new = match made {
+            None => return Ok(current.client),
+            Some(Ok(new)) => new,
+            Some(Err((why, files))) => {
+                tracing::warn!(error = why, "changed certificate files cannot be used yet");
+                Current { client: current.client, files }
+            }
+        };
+        let client = new.client.clone();
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(client)
+    }
+
+    fn failed(&self, error: reqwest::Error) -> WireError {
+        let is_connect = error.is_connect();
+        let is_builder = error.is_builder();
+        let why = if error.is_timeout() {
+            format!("no answer within {:?}", self.connection.timeout)
+        } else {
+            in_words(error)
+        };
+        match (is_connect, is_builder) {
+            (true, _) => WireError::NotSent(why),
+            (_, true) => WireError::Unusable(format!("the request cannot be made: {why}")),
+            _ => WireError::ReplyLost(why),
+        }
+    }
+}
+
+impl Wire<Http> for HttpWire {
+    fn call(&self, request: HttpRequest) -> Attempt<'_, Http> {
+        Box::pin(self.attempt(request))
+    }
+}
+
+impl Current {
+    fn make(connection: &HttpConnection) -> Result<Self, String> {
+        // Before the files are read: a change in between is then seen at the next request.
+        let files = tls::Stamp::of(&connection.tls);
+        let builder = Client::builder()
+            .user_agent(concat!("sidearm/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .timeout(connection.timeout)
+            .connect_timeout(MAX_CONNECT.min(connection.timeout / 2))
+            .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+            .pool_idle_timeout(MAX_IDLE);
+        let client = tls::apply(&connection.tls, builder)?
+            .build()
+            .map_err(|error| format!("preparing TLS: {}", in_words(error)))?;
+        Ok(Self { client, files })
+    }
+}
+
+/// Status, headers and as much of the body as anybody reads. A body that breaks off is a lost
+/// answer: it may have carried the verdict.
+async fn read(mut response: Response) -> Result<HttpReply, reqwest::Error> {
+    let status = response.status().as_u16();
+    let headers = std::mem::take(response.headers_mut());
+    let retry_after = retry_after(&headers, SystemTime::now());
+    let mut body = BytesMut::new();
+    while body.len() < MAX_REPLY_BYTES {
+        let Some(chunk) = response.chunk().await? else { break };
+        let room = MAX_REPLY_BYTES - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    Ok(HttpReply { status, headers, retry_after, body: body.freeze() })
+}
+
+/// `Retry-After`, in seconds or as a date, as a time from now.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let after = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(after.min(MAX_RETRY_AFTER))
+}
+
+async fn compressed(body: Bytes, level: u8) -> Result<Bytes, WireError> {
+    if body.len() <= MAX_BYTES_COMPRESSED_INLINE {
+        return Ok(compress(&body, level));
+    }
+    let work = spawn_blocking(move || compress(&body, level));
+    work.await.map_err(|_| WireError::NotSent("shutting down".to_owned()))
+}
+
+fn compress(body: &[u8], level: u8) -> Bytes {
+    let mut encoder =
+        GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(level.into()));
+    encoder.write_all(body).expect("a vector takes every write");
+    encoder.finish().expect("a vector takes every write").into()
+}
+
+/// The causes of an error, outermost first, without the address: it may hold a secret.
+fn in_words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut causes = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    // Many layers repeat what is below them.
+    causes.dedup_by(|inner, outer| outer.contains(inner.as_str()));
+    causes.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(text: &str) -> Option<Duration> {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let value = HeaderValue::from_str(text).expect("a header's text");
+        retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value)]), now)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO), "in the past");
+        assert_eq!(after("99999999999"), Some(MAX_RETRY_AFTER));
+        assert_eq!(after("soon"), None);
+        assert_eq!(after("-1"), None);
+        assert_eq!(retry_after(&HeaderMap::new(), SystemTime::now()), None);
+    }
+
+    #[test]
+    fn a_compressed_body_is_the_body() {
+        use std::io::Read as _;
+        let body: Vec<u8> = b"{\"a\":1}".repeat(10_000);
+        for level in [1, 6, 9] {
+            let small = compress(&body, level);
+            assert!(small.len() < body.len() / 10);
+            let mut whole = Vec::new();
+            flate2::read::GzDecoder::new(&small[..]).read_to_end(&mut whole).expect("gzip");
+            assert_eq!(whole, body);
+        }
+    }
+}
