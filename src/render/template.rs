@@ -221,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn every_field_can_be_written() {
+        for name in sidearm_sinks::contract::FIELDS.iter().map(|field| field.name) {
+            let text = rendered(&format!("{{{{ {name} | json }}}}"), &alert(blocked_apt()));
+            assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{name}: {text}");
+            assert_ne!(text, "null", "{name}");
+        }
+    }
+
+    #[test]
     fn nothing_is_escaped_unless_asked_for() {
         let odd = alert(feeder::Alert { Resource: "<a> & \"b\"\n".into(), ..blocked_apt() });
         assert_eq!(rendered("{{ Resource }}", &odd), "<a> & \"b\"\n");

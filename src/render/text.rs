@@ -86,10 +86,13 @@ impl Line<'_> {
         self.place();
     }
 
-    /// Operation, resource, process, place, result.
+    /// Operation, resource, process, place, result. The name of a DNS query says more than its
+    /// socket, a system call more than nothing.
     fn what(&mut self) {
         self.part(PLAIN, "", self.event.operation());
-        self.part(BOLD, "", self.event.resource());
+        let resources = [self.event.dns_name(), self.event.resource(), self.event.syscall()];
+        let resource = resources.into_iter().find(|resource| !resource.is_empty());
+        self.part(BOLD, "", resource.unwrap_or_default());
         let (source, process) = (self.event.source(), self.event.process());
         self.part(PLAIN, " by ", if source.is_empty() { process } else { source });
         self.place();
@@ -117,6 +120,9 @@ impl Line<'_> {
         }
         self.out.extend_from_slice(b"\n   ");
         self.part(PLAIN, "policy ", policy);
+        if !policy.is_empty() && !message.is_empty() {
+            self.out.push(b':');
+        }
         self.part(BOLD, "", message);
         self.part(DIM, " tags ", &tags);
     }
@@ -178,8 +184,8 @@ mod tests {
         assert_eq!(
             shown(&alert(blocked_apt()), false),
             "2026-05-26 04:46:57.355 BLOCK 5 Process /usr/bin/apt install nmap  by /bin/bash -i  \
-             in shop/web-7c9f/web  Permission denied\n    policy no-package-managers package \
-             manager denied  tags NIST, MITRE_T1036_masquerading"
+             in shop/web-7c9f/web  Permission denied\n    policy no-package-managers: \
+             package manager denied  tags NIST, MITRE_T1036_masquerading"
         );
     }
 
@@ -221,6 +227,23 @@ mod tests {
             ..feeder::Message::default()
         });
         assert_eq!(shown(&warning, false), "2026-05-26 04:46:57.355 WARN no BPF LSM  on node-1");
+    }
+
+    #[test]
+    fn a_dns_query_and_a_bare_call_say_what_they_were_about() {
+        let query = log(feeder::Log {
+            Operation: "Network".into(),
+            Resource: "sa_family=AF_INET sin_port=53".into(),
+            Data: "kfunc=UDP_SENDMSG domain=drop.example daddr=10.43.0.10 qtype=A".into(),
+            ..feeder::Log::default()
+        });
+        assert!(shown(&query, false).ends_with("LOG Network drop.example"));
+        let call = log(feeder::Log {
+            Operation: "Syscall".into(),
+            Data: "syscall=SYS_PTRACE request=16".into(),
+            ..feeder::Log::default()
+        });
+        assert!(shown(&call, false).ends_with("LOG Syscall SYS_PTRACE"));
     }
 
     #[test]

@@ -20,21 +20,21 @@ use super::names::{Names, Pattern};
 #[derive(Debug)]
 pub(super) struct Filter {
     pub(super) expression: Expression,
-    pub(super) patterns: Vec<Pattern>,
+    /// Patterns and lists that are the same for every event.
+    pub(super) constants: Vec<Box<dyn Val>>,
     /// Whether it names what only throttle notices carry, and so decides about them itself.
     pub(super) speaks_of_throttling: bool,
 }
 
 /// The functions an expression may call; `matches` is ours, the others are CEL's. `exists`, `all`
 /// and the like are macros, which are gone once the text is read.
-pub(super) const FUNCTIONS: [&str; 23] = [
+pub(super) const FUNCTIONS: [&str; 22] = [
     "bool",
     "bytes",
     "charAt",
     "contains",
     "double",
     "endsWith",
-    "format",
     "indexOf",
     "int",
     "join",
@@ -91,7 +91,7 @@ impl Filter {
         event: &Event<'_>,
         look: impl FnOnce(Result<CowVal<'_, '_>, ExecutionError>) -> T,
     ) -> T {
-        let names = Names { event, patterns: &self.patterns };
+        let names = Names { event, constants: &self.constants };
         let mut context = Context::with_env(Arc::clone(env()));
         context.set_variable_resolver(&names);
         look(Value::resolve_val(expression, &context))
@@ -106,14 +106,20 @@ pub(super) fn kind_of(value: &dyn Val) -> &'static str {
 /// What is true or false, in words.
 pub(super) const CONDITION: &str = "a condition";
 
+/// What holds several values, in words.
+pub(super) const LIST: &str = "a list";
+
+/// What holds values by name, in words.
+pub(super) const MAP: &str = "a map";
+
 /// CEL's name of a type, in words.
 pub(super) fn kind_in_words(cel: &str) -> &'static str {
     match cel {
         "string" => "a text",
         "int" | "uint" | "double" | "float" => "a number",
         "bool" => CONDITION,
-        "list" => "a list",
-        "map" => "a map",
+        "list" => LIST,
+        "map" => MAP,
         "pattern" => "a pattern",
         "null_type" => "null",
         _ => "something else",

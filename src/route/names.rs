@@ -19,14 +19,14 @@ use sidearm_sinks::contract::{Event, Value};
 /// What an expression may name, for one event.
 pub(super) struct Names<'e> {
     pub(super) event: &'e Event<'e>,
-    pub(super) patterns: &'e [Pattern],
+    pub(super) constants: &'e [Box<dyn Val>],
 }
 
 impl VariableResolver for Names<'_> {
     fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
-        if let Some(index) = name.strip_prefix(PATTERN_PREFIX) {
-            let pattern: &dyn Val = self.patterns.get(index.parse::<usize>().ok()?)?;
-            return Some(CowVal::Borrowed(pattern));
+        if let Some(index) = name.strip_prefix(CONSTANT_SIGN) {
+            let constant = self.constants.get(index.parse::<usize>().ok()?)?;
+            return Some(CowVal::Borrowed(constant.as_ref()));
         }
         Some(match self.event.field(name)? {
             Value::Str(text) => CowVal::owned(CelString::from(text)),
@@ -44,8 +44,9 @@ impl VariableResolver for Names<'_> {
     }
 }
 
-/// Variables of this prefix are patterns, by their index; no one can write the sign in CEL.
-pub(super) const PATTERN_PREFIX: &str = "@pattern";
+/// Before the index of a constant: what was made once, when the condition was read. No one can
+/// write the sign in CEL; the parser writes it before names, never before a number.
+pub(super) const CONSTANT_SIGN: char = '@';
 
 static PATTERN_TYPE: Type = Type::new_unspecified_type("pattern");
 static NO_TEXT: std::sync::LazyLock<CelString<'static>> =

@@ -1,24 +1,29 @@
 //! From the text of a condition to a filter: every name is looked up, every pattern compiled.
 //!
-//! Two things are written anew on the way. A literal pattern of `matches` becomes a variable that
-//! holds the compiled one; a pattern taken from an event is refused, for the attacker writes the
-//! event. And `has(labels.app)` becomes `"app" in labels`, for a map answers `""` for what it has
-//! not and so would seem to have everything.
+//! Three things are written anew on the way. The literal pattern of `matches` becomes a variable
+//! that holds the compiled one; a pattern taken from an event is refused, for the attacker writes
+//! the event. A list of literals becomes a variable too, or CEL would build it for every event.
+//! And `has(labels.app)` becomes `"app" in labels`, for a map answers `""` for what it has not and
+//! so would seem to have everything.
 
-use super::{
-    filter::{FUNCTIONS, Filter, env},
-    names::{PATTERN_PREFIX, Pattern},
-};
-use sidearm_sinks::contract::did_you_mean;
-
-use crate::fields;
 use cel::{
     common::{
-        ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators},
-        types::CelString,
+        ast::{
+            CallExpr, ComprehensionExpr, EntryExpr, Expr, ListExpr, LiteralValue, SelectExpr,
+            SourceInfo, operators,
+        },
+        types::{CelList, CelString},
+        value::Val,
     },
     parser::{Expression, ParseErrors},
 };
+use sidearm_sinks::contract::did_you_mean;
+
+use super::{
+    filter::{FUNCTIONS, Filter, env},
+    names::{CONSTANT_SIGN, Pattern},
+};
+use crate::fields;
 
 /// What only throttle notices carry: a condition with one of these decides about them itself.
 const THROTTLE_FIELDS: [&str; 3] = ["MaxAlertsPerSec", "DroppingAlertsInterval", "throttled"];
@@ -26,6 +31,12 @@ const THROTTLE_TEXTS: [&str; 2] = ["AlertThreshold", "SystemEvent"];
 
 /// How deep an expression may be, so that a lane's thread has the stack to evaluate it.
 const MAX_DEPTH: usize = 32;
+
+/// Comprehensions within comprehensions; what one more costs grows with the power of its list.
+const MAX_LOOPS: usize = 2;
+
+/// Problems told of one condition.
+const MAX_PROBLEMS: usize = 8;
 
 /// What a compiled pattern may take of memory.
 const MAX_PATTERN_BYTES: usize = 1024 * 1024;
@@ -52,10 +63,11 @@ pub(super) fn read(text: &str) -> Result<(Filter, Places), String> {
     let mut reader = Reader {
         places: Places(info),
         bound: Vec::new(),
-        patterns: Vec::new(),
+        constants: Vec::new(),
         speaks_of_throttling: false,
         problems: Vec::new(),
         depth: 0,
+        loops: 0,
     };
     reader.expression(&mut expression);
     if !reader.problems.is_empty() {
@@ -63,7 +75,7 @@ pub(super) fn read(text: &str) -> Result<(Filter, Places), String> {
     }
     let filter = Filter {
         expression,
-        patterns: reader.patterns,
+        constants: reader.constants,
         speaks_of_throttling: reader.speaks_of_throttling,
     };
     Ok((filter, reader.places))
@@ -89,18 +101,19 @@ struct Reader {
     places: Places,
     /// The variables of the comprehensions around the part being read.
     bound: Vec<String>,
-    patterns: Vec<Pattern>,
+    constants: Vec<Box<dyn Val>>,
     speaks_of_throttling: bool,
     problems: Vec<String>,
     depth: usize,
+    loops: usize,
 }
 
 impl Reader {
     fn expression(&mut self, part: &mut Expression) {
         let id = part.id;
         if self.depth == MAX_DEPTH {
-            return self
-                .problem(id, &format!("the condition is deeper than {MAX_DEPTH} operations"));
+            let what = format!("the condition is deeper than {MAX_DEPTH} operations");
+            return self.problem(id, &what);
         }
         self.depth += 1;
         match &mut part.expr {
@@ -108,22 +121,19 @@ impl Reader {
             Expr::Literal(literal) => self.literal(literal),
             Expr::Ident(name) => self.name(name, id),
             Expr::Call(call) => self.call(call, id),
-            Expr::Comprehension(comprehension) => self.comprehension(comprehension),
-            Expr::List(list) => list.elements.iter_mut().for_each(|part| self.expression(part)),
+            Expr::Comprehension(comprehension) => self.comprehension(comprehension, id),
+            Expr::List(list) => {
+                list.elements.iter_mut().for_each(|part| self.expression(part));
+                if let Some(list) = of_literals(list) {
+                    part.expr = self.constant(Box::new(list));
+                }
+            }
             Expr::Map(map) => map.entries.iter_mut().for_each(|entry| self.entry(&mut entry.expr)),
             Expr::Select(select) => {
                 self.key(&select.operand, &select.field, id);
                 self.expression(&mut select.operand);
                 if select.test {
-                    let key =
-                        LiteralValue::String(CelString::from(std::mem::take(&mut select.field)));
-                    let key = Expression { id, expr: Expr::Literal(key) };
-                    let map = std::mem::take(&mut *select.operand);
-                    part.expr = Expr::Call(CallExpr {
-                        func_name: operators::IN.to_owned(),
-                        target: None,
-                        args: vec![key, map],
-                    });
+                    part.expr = presence(select, id);
                 }
             }
             Expr::Struct(_) => self.problem(id, "a message cannot be built here"),
@@ -148,8 +158,8 @@ impl Reader {
     }
 
     fn name(&mut self, name: &str, id: u64) {
-        // Names with the sign are the parser's own, of comprehensions.
-        if name.starts_with('@') || self.bound.iter().any(|bound| bound == name) {
+        // With the sign, it is of the parser's own making or of ours.
+        if name.starts_with(CONSTANT_SIGN) || self.bound.iter().any(|bound| bound == name) {
             return;
         }
         self.speaks_of_throttling |= THROTTLE_FIELDS.contains(&name);
@@ -176,11 +186,10 @@ impl Reader {
         }
         match (name, call.args.as_slice()) {
             ("matches", _) => self.pattern(call, id),
-            (
-                operators::INDEX,
-                [map, Expression { expr: Expr::Literal(LiteralValue::String(key)), .. }],
-            ) => {
-                self.key(map, key.inner(), id);
+            (operators::INDEX, [map, key]) => {
+                if let Expr::Literal(LiteralValue::String(key)) = &key.expr {
+                    self.key(map, key.inner(), id);
+                }
             }
             _ => {}
         }
@@ -202,10 +211,7 @@ impl Reader {
             return self.problem(id, "\"matches\" takes its pattern as a quoted text");
         };
         match regex::RegexBuilder::new(text.inner()).size_limit(MAX_PATTERN_BYTES).build() {
-            Ok(pattern) => {
-                *argument = Expr::Ident(format!("{PATTERN_PREFIX}{}", self.patterns.len()));
-                self.patterns.push(Pattern(pattern));
-            }
+            Ok(pattern) => *argument = self.constant(Box::new(Pattern(pattern))),
             Err(error) => {
                 let error = error.to_string();
                 let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
@@ -215,19 +221,51 @@ impl Reader {
         }
     }
 
-    fn comprehension(&mut self, comprehension: &mut ComprehensionExpr) {
+    /// Keeps a value for every event; answers the variable that stands for it.
+    fn constant(&mut self, value: Box<dyn Val>) -> Expr {
+        self.constants.push(value);
+        Expr::Ident(format!("{CONSTANT_SIGN}{}", self.constants.len() - 1))
+    }
+
+    fn comprehension(&mut self, comprehension: &mut ComprehensionExpr, id: u64) {
+        if self.loops == MAX_LOOPS {
+            return self.problem(id, &format!("more than {MAX_LOOPS} loops within each other"));
+        }
         self.expression(&mut comprehension.iter_range);
         self.expression(&mut comprehension.accu_init);
         let outside = self.bound.len();
         self.bound.push(comprehension.iter_var.clone());
         self.bound.extend(comprehension.iter_var2.clone());
+        self.loops += 1;
         self.expression(&mut comprehension.loop_cond);
         self.expression(&mut comprehension.loop_step);
+        self.loops -= 1;
         self.bound.truncate(outside);
         self.expression(&mut comprehension.result);
     }
 
     fn problem(&mut self, id: u64, what: &str) {
-        self.problems.push(format!("{}: {what}", self.places.of(id)));
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(format!("{}: {what}", self.places.of(id)));
+        }
     }
+}
+
+/// `has(map.key)` as `"key" in map`.
+fn presence(select: &mut SelectExpr, id: u64) -> Expr {
+    let key = LiteralValue::String(CelString::from(std::mem::take(&mut select.field)));
+    let key = Expression { id, expr: Expr::Literal(key) };
+    let map = std::mem::take(&mut *select.operand);
+    let (func_name, args) = (operators::IN.to_owned(), vec![key, map]);
+    Expr::Call(CallExpr { func_name, target: None, args })
+}
+
+/// The list, where it is the same for every event. Empty ones stay, for comprehensions fill them.
+fn of_literals(list: &ListExpr) -> Option<CelList<'static>> {
+    let literals = list.elements.iter().map(|element| match &element.expr {
+        Expr::Literal(literal) => Some(literal.to_val().into_owned()),
+        _ => None,
+    });
+    let literals = literals.collect::<Option<Vec<Box<dyn Val>>>>()?;
+    (!literals.is_empty()).then(|| CelList::from(literals))
 }

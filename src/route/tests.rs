@@ -35,6 +35,8 @@ fn a_condition_speaks_of_fields_as_users_know_them() {
         "Owner.Name == '' && PID + 1 == 43 && UID == 0",
         "Message.upperAscii().endsWith('DENIED')",
         "labels.all(key, key in ['app', 'tier'])",
+        "['shop', 'payments'].exists(name, name == NamespaceName) && size(['a', 'b']) == 2",
+        "tags.map(t, [1, 2]).size() == 2 && NamespaceName in ['x', PodName, 'shop']",
         "tags.filter(t, t != 'NIST').size() == 1 && tags.map(t, t.size())[0] == 4",
     ] {
         assert!(takes(when, &apt), "{when}");
@@ -143,6 +145,10 @@ fn no_text_is_deep_enough_to_end_the_process() {
         assert!(refused(&chain).contains("deeper than 32"));
     }
     assert!(refused(&"true || ".repeat(5_000)).contains("bytes, more than"));
+    let loops = "tags.exists(a, tags.exists(b, tags.exists(c, true)))";
+    assert!(refused(loops).contains("more than 2 loops within each other"));
+    let many = refused(&format!("{}true", "foo || ".repeat(1_000)));
+    assert!(many.len() < 1_000, "{many}");
     assert!(takes(&format!("false{} || true", " || false".repeat(1_500)), &event));
 }
 
@@ -178,8 +184,11 @@ fn comparisons_that_are_never_true_are_found() {
         ("PID == '42'", "a number never equals a text"),
         ("blocked == 'true'", "a condition never equals a text"),
         ("Type == 'none' && severity in ['high', 5]", "a number never equals a text"),
+        ("5 in tags", "a number never equals a text"),
+        ("PodName in ['a', severity]", "a text never equals a number"),
         ("PodName != null", "a text never equals null"),
         ("labels == 'app'", "a map never equals a text"),
+        ("labels == {'app': 'web'}", "a map never equals a map"),
     ] {
         let problem = refused(when);
         assert!(problem.contains(why), "{when}: {problem}");
@@ -225,6 +234,22 @@ fn every_function_is_one_that_the_language_has() {
         };
         let (global, member) = (format!("{function}(x)"), format!("x.{function}(x)"));
         assert!(!undeclared(&global) || !undeclared(&member), "{function}");
+    }
+}
+
+#[test]
+fn every_field_can_be_asked_for() {
+    use sidearm_sinks::contract::{FIELDS, FieldKind};
+    // CEL keeps the word "namespace" for itself.
+    for field in FIELDS.iter().filter(|field| field.name != "namespace") {
+        let name = field.name;
+        let when = match field.kind {
+            FieldKind::Text => format!("{name} != 'no such text'"),
+            FieldKind::Number => format!("{name} != -987654321"),
+            FieldKind::Condition => format!("{name} || !{name}"),
+            FieldKind::List | FieldKind::Map => format!("!('no such key' in {name})"),
+        };
+        assert!(takes(&when, &alert(blocked_apt())), "{when}");
     }
 }
 

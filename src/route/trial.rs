@@ -7,13 +7,16 @@
 
 use cel::{
     ExecutionError,
-    common::ast::{CallExpr, EntryExpr, Expr, operators},
+    common::{
+        ast::{CallExpr, EntryExpr, Expr, operators},
+        value::Val,
+    },
     parser::Expression,
 };
 use sidearm_sinks::contract::Event;
 
 use super::{
-    filter::{CONDITION, Filter, kind_in_words, kind_of},
+    filter::{CONDITION, Filter, LIST, MAP, kind_in_words, kind_of},
     reading::Places,
 };
 use crate::samples;
@@ -45,7 +48,7 @@ impl Trial<'_> {
         })
     }
 
-    /// Tells what is wrong with a part, or with the parts of it; answers whether something is.
+    /// Tells what is wrong with a part: with its own parts, or, where they are right, with itself.
     fn part(&self, part: &Expression, problems: &mut Vec<String>) {
         let before = problems.len();
         for inner in parts_of(&part.expr) {
@@ -103,28 +106,30 @@ impl Trial<'_> {
     /// CEL answers `false` to `PID == "5"`, which no one means.
     fn never_equal(&self, call: &CallExpr) -> Option<String> {
         let [left, right] = call.args.as_slice() else { return None };
-        match call.func_name.as_str() {
-            operators::EQUALS | operators::NOT_EQUALS => self.differ(left, right),
-            operators::IN => match &right.expr {
-                Expr::List(list) => {
-                    list.elements.iter().find_map(|element| self.differ(left, element))
-                }
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    fn differ(&self, left: &Expression, right: &Expression) -> Option<String> {
+        let is_list = |kind| kind == LIST;
         self.samples.iter().find_map(|(_, sample)| {
-            let (left, right) = (self.kind(left, sample)?, self.kind(right, sample)?);
-            (left != right).then(|| format!("{left} never equals {right}"))
+            let kind = self.kind(left, sample)?;
+            let others = match call.func_name.as_str() {
+                operators::EQUALS | operators::NOT_EQUALS => vec![self.kind(right, sample)?],
+                operators::IN if self.kind(right, sample).is_some_and(is_list) => {
+                    self.filter.ask(right, sample, |list| kinds_in(list.ok()?.as_ref()))?
+                }
+                _ => return None,
+            };
+            // An event's map is none of CEL's own, and equals nothing.
+            let other = others.into_iter().find(|other| *other != kind || *other == MAP)?;
+            Some(format!("{kind} never equals {other}"))
         })
     }
 
     fn kind(&self, part: &Expression, sample: &Event<'_>) -> Option<&'static str> {
         self.filter.ask(part, sample, |answer| Some(kind_of(answer.ok()?.as_ref())))
     }
+}
+
+fn kinds_in(list: &dyn Val) -> Option<Vec<&'static str>> {
+    let mut elements = list.as_iterable()?.iter();
+    Some(std::iter::from_fn(|| elements.next()).map(kind_of).collect())
 }
 
 /// The parts that can be run by themselves.

@@ -127,7 +127,7 @@ pub const FIELDS: &[Field] = &[
     map("event_data", "EventData, completed from Data and Resource"),
     text("cluster", "ClusterName"),
     text("host", "HostName"),
-    text("namespace", "NamespaceName"),
+    text("namespace", "NamespaceName (templates only: CEL keeps the word for itself)"),
     text("pod", "PodName"),
     text("container", "ContainerName"),
     text("image", "ContainerImage"),
