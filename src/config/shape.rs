@@ -1,8 +1,8 @@
 //! The shape of the configuration file: every table, every key, every default.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use sidearm_sinks::contract::{ByteSize, Destination, Facts, Format, Span, Stream, parse_span};
 
 /// A whole configuration, checked, with every secret in its place.
@@ -34,13 +34,9 @@ pub struct RelayConfig {
 }
 
 impl Default for RelayConfig {
-    /// `KUBEARMOR_SERVICE`, else `localhost:32767`.
+    /// `localhost:32767`, where a port-forward of the relay listens.
     fn default() -> Self {
-        let address = std::env::var("KUBEARMOR_SERVICE").ok().filter(|address| !address.is_empty());
-        Self {
-            address: address.unwrap_or_else(|| "localhost:32767".to_owned()),
-            tls: RelayTls::default(),
-        }
+        Self { address: "localhost:32767".to_owned(), tls: RelayTls::default() }
     }
 }
 
@@ -141,12 +137,12 @@ pub enum SyncPolicy {
 }
 
 impl<'de> Deserialize<'de> for SyncPolicy {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
             "always" => Ok(Self::Always),
             "never" => Ok(Self::Never),
             every => parse_span(every).map(|Span(every)| Self::Every(every)).map_err(|_| {
-                serde::de::Error::custom(format!(
+                D::Error::custom(format!(
                     "expected \"always\", \"never\" or a time such as \"100ms\", found \"{every}\""
                 ))
             }),
@@ -164,7 +160,8 @@ impl Default for SyncPolicy {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
-    /// Where metrics, health and status are served; none serves nothing.
+    /// Where metrics, health and status are served; `"off"`, which is none here, serves nothing.
+    #[serde(deserialize_with = "address_or_off")]
     pub listen: Option<SocketAddr>,
 }
 
@@ -172,6 +169,17 @@ impl Default for AdminConfig {
     fn default() -> Self {
         Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9464))) }
     }
+}
+
+fn address_or_off<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        let expected = "expected an address and a port such as \"127.0.0.1:9464\", or \"off\"";
+        D::Error::custom(format!("{expected}, found \"{text}\""))
+    })
 }
 
 /// `[shutdown]`
@@ -291,7 +299,5 @@ pub struct BatchTable {
 }
 
 /// The tables a file may hold at its top; used to tell unknown ones.
-pub const TABLES: [&str; 7] = ["cluster", "relay", "journal", "admin", "shutdown", "log", "sinks"];
-
-/// What a configuration says of variables: a stand-in environment for `check` and tests.
-pub type Environment = BTreeMap<String, String>;
+pub(super) const TABLES: [&str; 7] =
+    ["cluster", "relay", "journal", "admin", "shutdown", "log", "sinks"];

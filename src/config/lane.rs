@@ -1,0 +1,166 @@
+//! A lane's own settings, checked against what the destination can take and what events look like.
+
+use std::time::Duration;
+
+use sidearm_sinks::contract::{Destination, Facts, Format, Limits, Stream};
+
+use super::{
+    place::join,
+    reader::Reader,
+    shape::{BatchLimits, BatchTable, LaneConfig, LaneTable},
+};
+use crate::{render::Renderer, route::Route};
+
+/// Batches of one lane under way at once, at most: each is a request, and memory.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// An event is held back for company at most this long.
+const MAX_BATCH_WAIT: Duration = Duration::from_secs(600);
+
+/// What is known of the destination a lane leads to.
+pub(super) struct Leads<'d> {
+    pub(super) facts: Facts,
+    /// Nothing where its table is wrong.
+    pub(super) to: Option<&'d Destination>,
+}
+
+/// Makes a lane of its table. Mistakes are written down, also where no destination is known.
+pub(super) fn check(
+    reader: &mut Reader<'_>,
+    path: &str,
+    name: &str,
+    table: LaneTable,
+    leads: Option<Leads<'_>>,
+) -> Option<LaneConfig> {
+    let default = leads.as_ref().map_or(Format::Json, |leads| leads.facts.format);
+    let streams = streams(reader, path, table.streams);
+    let format = format(reader, path, table.format, table.template.is_some(), default);
+    let rate_per_second = rate(reader, path, table.rate_per_second);
+    rehearse(reader, path, table.when.as_deref(), table.template.as_deref());
+    let Leads { facts, to } = leads?;
+    let limits = match to {
+        Some(Destination::Http(sink)) => sink.limits(facts.limits.clone()),
+        Some(Destination::Append(sink)) => sink.limits(facts.limits.clone()),
+        None => facts.limits.clone(),
+    };
+    Some(LaneConfig {
+        name: name.to_owned(),
+        streams,
+        when: table.when,
+        format,
+        template: table.template,
+        batch: batch(reader, &join(path, "batch"), &table.batch, &limits),
+        rate_per_second: rate_per_second.or(facts.rate_per_second),
+        facts,
+    })
+}
+
+/// Compiles filter and template; both try themselves on sample events.
+fn rehearse(reader: &mut Reader<'_>, path: &str, when: Option<&str>, template: Option<&str>) {
+    if let Err(why) = Route::compile(when) {
+        reader.problem(&join(path, "when"), None, why);
+    }
+    if template.is_some()
+        && let Err(why) = Renderer::new(Format::Template, template, false)
+    {
+        reader.problem(&join(path, "template"), None, why);
+    }
+}
+
+fn streams(reader: &mut Reader<'_>, path: &str, given: Option<Vec<Stream>>) -> Vec<Stream> {
+    let path = join(path, "streams");
+    let mut streams = given.unwrap_or_else(|| vec![Stream::Alert]);
+    if streams.is_empty() {
+        let expected = "found an empty list, expected at least one of alert, log or message";
+        reader.problem(&path, None, expected.to_owned());
+    }
+    streams.sort();
+    if let Some(twice) = streams.windows(2).find(|pair| pair[0] == pair[1]) {
+        reader.problem(&path, None, format!("found \"{}\" twice, expected it once", twice[0]));
+    }
+    streams.dedup();
+    streams
+}
+
+/// A template decides the format; a format other than that beside it is a contradiction.
+fn format(
+    reader: &mut Reader<'_>,
+    path: &str,
+    given: Option<Format>,
+    has_template: bool,
+    default: Format,
+) -> Format {
+    match (given, has_template) {
+        (None, true) | (Some(Format::Template), true) => Format::Template,
+        (Some(other), true) => {
+            reader.problem(
+                &join(path, "format"),
+                None,
+                format!(
+                    "found \"{}\" beside a template, expected \"template\" or no format at all",
+                    name_of(other)
+                ),
+            );
+            Format::Template
+        }
+        (Some(Format::Template), false) => {
+            let expected = "this key is required where the format is \"template\", and missing";
+            reader.missing(&join(path, "template"), expected.to_owned());
+            default
+        }
+        (given, false) => given.unwrap_or(default),
+    }
+}
+
+fn name_of(format: Format) -> &'static str {
+    match format {
+        Format::Json => "json",
+        Format::Text => "text",
+        Format::Template => "template",
+    }
+}
+
+fn batch(reader: &mut Reader<'_>, path: &str, given: &BatchTable, limits: &Limits) -> BatchLimits {
+    let limit = format!("the limit of the destination ({})", limits.source);
+    let mut within = |key: &str, value: Option<usize>, default: usize, max: usize, why: &str| {
+        let value = value.unwrap_or(default);
+        if !(1..=max).contains(&value) {
+            let message = format!("found {value}, expected 1 to {max}, {why}");
+            reader.problem(&join(path, key), None, message);
+        }
+        value
+    };
+    let bytes = given.bytes.map(|bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX));
+    let batch = BatchLimits {
+        events: within("events", given.events, limits.events, limits.events, &limit),
+        bytes: within("bytes", bytes, limits.bytes, limits.bytes, &limit),
+        in_flight: within(
+            "in_flight",
+            given.in_flight,
+            limits.in_flight,
+            MAX_IN_FLIGHT,
+            "as each is a request under way",
+        ),
+        wait: given.wait.map_or(limits.wait, |wait| wait.0),
+    };
+    if batch.wait > MAX_BATCH_WAIT {
+        reader.problem(
+            &join(path, "wait"),
+            None,
+            format!(
+                "found {} s, expected at most {} s",
+                batch.wait.as_secs(),
+                MAX_BATCH_WAIT.as_secs()
+            ),
+        );
+    }
+    batch
+}
+
+fn rate(reader: &mut Reader<'_>, path: &str, given: Option<f64>) -> Option<f64> {
+    if let Some(rate) = given.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
+        let message = format!("found {rate}, expected a number of requests above 0");
+        reader.problem(&join(path, "rate_per_second"), None, message);
+    }
+    given
+}
