@@ -20,6 +20,8 @@ use crate::{fields, room::with_room, samples};
 const MAX_TEMPLATE_BYTES: usize = 64 * 1024;
 /// What one rendering may run; a loop over a hundred labels takes some thousand.
 const MAX_STEPS: u64 = 100_000;
+/// Macros within macros: a lane's thread has the stack of an ordinary one.
+const MAX_CALLS: usize = 32;
 /// What one rendering may write.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The one template of its environment, as its errors call it.
@@ -47,6 +49,7 @@ impl Template {
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
         environment.set_fuel(Some(MAX_STEPS));
+        environment.set_recursion_limit(MAX_CALLS);
         environment.set_debug(false);
         environment.remove_global("debug");
         environment.set_formatter(format);
@@ -300,6 +303,17 @@ mod tests {
         assert!(refused(loops).contains("more than 100000 steps"), "{}", refused(loops));
         assert!(refused("{{ 'x' * 2000000 }}").contains("more than 1048576 bytes"));
         assert!(refused("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}").contains("template"));
+    }
+
+    #[test]
+    fn a_macro_that_an_event_sets_off_ends_on_an_ordinary_stack() {
+        let template = Template::new(
+            "{% macro m() %}{{ m() }}{% endmacro %}{% if Cwd == '/odd' %}{{ m() }}{% endif %}",
+        )
+        .expect("no sample leads there");
+        let odd = log(feeder::Log { Cwd: "/odd".into(), ..feeder::Log::default() });
+        let why = template.render(&odd.view(), &mut Vec::new()).expect_err("no end to it");
+        assert!(why.contains("recursion"), "{why}");
     }
 
     #[test]
