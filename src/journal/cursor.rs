@@ -62,6 +62,11 @@ impl Cursor {
         self.low
     }
 
+    /// Nothing at or above was ever settled.
+    pub fn high(&self) -> u64 {
+        self.above.last_key_value().map_or(self.low, |(_, end)| *end)
+    }
+
     /// How many events met each fate since `origin`.
     pub fn counts(&self) -> Counts {
         self.counts
