@@ -18,7 +18,10 @@ pub const CATALOGUE: &[Entry] = &[splunk_hec::ENTRY, webhook::ENTRY, file::ENTRY
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{CATALOGUE, contract::Facts};
+    use super::{
+        CATALOGUE,
+        contract::{Facts, testing::table},
+    };
 
     fn example(facts: &Facts) -> String {
         facts.sample_secrets.iter().fold(facts.example.to_owned(), |text, (name, secret)| {
@@ -32,10 +35,7 @@ mod tests {
         for entry in CATALOGUE {
             let facts = (entry.facts)();
             let text = example(&facts);
-            let table = toml::de::DeTable::parse(&text).expect("an example is TOML");
-            let span = table.span();
-            let value = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
-            if let Err(error) = (entry.build)(value.into()) {
+            if let Err(error) = (entry.build)(table(&text)) {
                 panic!("{}: {error:?}", facts.name);
             }
         }

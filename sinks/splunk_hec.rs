@@ -208,3 +208,72 @@ fn in_a_name(c: char) -> bool {
 fn in_an_index(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::testing::{record, sink};
+
+    const EVENT: &str = r#"{"Timestamp":1789899072,"UpdatedTime":"2026-09-20T10:11:12.000678Z","ClusterName":"default","HostName":"node \"1\"","NamespaceName":"shop/../Main","Type":"MatchedPolicy","UID":0,"PPID":0}"#;
+
+    fn hec(more: &str) -> Result<SplunkHec, SettingError> {
+        sink(&format!("url = \"https://splunk:8088\"\ntoken = \"t\"\n{more}"))
+    }
+
+    fn object(more: &str) -> serde_json::Value {
+        let record = record(&hec(more).expect("a table"), EVENT);
+        assert!(record.ends_with("}\n"));
+        serde_json::from_str(&record).expect("an object")
+    }
+
+    #[test]
+    fn time_is_a_plain_decimal_with_microseconds() {
+        let record = record(&hec("").expect("a table"), EVENT);
+        assert!(record.starts_with("{\"time\":1789899072.000678,\"host\":"), "{record}");
+    }
+
+    #[test]
+    fn an_event_says_where_it_comes_from() {
+        let object = object("");
+        assert_eq!(object["host"], "node \"1\"");
+        assert_eq!(object["source"], "kubearmor");
+        assert_eq!(object["sourcetype"], "kubearmor:alert");
+        assert_eq!(object["index"], serde_json::Value::Null);
+        assert_eq!(object["event"]["NamespaceName"], "shop/../Main");
+        assert_eq!(object["fields"]["event_id"].as_str().map(str::len), Some(32));
+    }
+
+    #[test]
+    fn event_text_stays_behind_the_literal_beginning() {
+        let object = object(
+            "index = \"ka-{{ NamespaceName }}\"\nhost = \"n-{{ HostName }}\"\nsource = \"s\"",
+        );
+        assert_eq!(object["index"], "ka-shop_____ain");
+        assert_eq!(object["host"], "n-node__1_");
+        assert_eq!(object["source"], "s");
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_key() {
+        for (more, path) in [
+            ("index = \"{{ NamespaceName }}\"", "index"),
+            ("channel = \"mine\"", "channel"),
+            ("ack = \"maybe\"", "ack"),
+            ("gzip = 10", "gzip"),
+            ("timeout = \"soon\"", "timeout"),
+            ("tls.cert = \"c.pem\"", "tls"),
+        ] {
+            assert_eq!(hec(more).expect_err(more).path, path);
+        }
+        let error = sink::<SplunkHec>("url = \"https://s\"\ntoken = \"hunter\\n2\"");
+        let error = error.expect_err("a token of two lines");
+        assert_eq!(error.path, "token");
+        assert!(!error.message.contains("hunter"), "{}", error.message);
+    }
+
+    #[test]
+    fn batches_wait_for_indexers_only_where_that_is_wanted() {
+        let limits = |more| hec(more).expect("a table").limits(facts().limits).in_flight;
+        assert_eq!((limits(""), limits("ack = false"), limits("ack = true")), (4, 4, 16));
+    }
+}

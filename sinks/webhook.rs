@@ -228,3 +228,119 @@ fn is_key(secret: &Secret) -> bool {
     let key = secret.reveal().strip_prefix("whsec_").and_then(|text| BASE64.decode(text).ok());
     key.is_some_and(|key| (24..=64).contains(&key.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{
+        Arrival, BatchBuilder, EventId, Kind, Stream, Verdict,
+        testing::{batch, reply, sink, table},
+    };
+
+    const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    fn webhook(more: &str) -> Box<dyn Sink<Http>> {
+        match build(table(&format!("url = \"https://u:p@hook/secret?key=k\"\n{more}"))) {
+            Ok(Destination::Http(sink)) => sink,
+            Ok(Destination::Append(_)) => panic!("a webhook is spoken to by HTTP"),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn the_id_stays_and_comes_from_the_events_alone() {
+        let (one, three) = (batch(1, 5), batch(3, 5));
+        let id = |batch: &Batch| message_id(batch);
+        assert_eq!(id(&one), "msg_00000000000000000000000000000001");
+        assert_eq!(id(&three), id(&batch(3, 50)));
+        assert_eq!(id(&three.cut(0..1)), id(&one));
+        assert_ne!(id(&three), id(&three.cut(0..2)));
+        let request = webhook("").request(&one);
+        assert_eq!(request.headers["webhook-id"], *request.message_id);
+    }
+
+    #[test]
+    fn a_request_is_an_object_an_array_or_lines() {
+        let body = |form: &str| {
+            let sink = webhook(&format!("body = \"{form}\""));
+            let mut batch = BatchBuilder::new(Stream::Log);
+            let arrival = Arrival { stream: Stream::Log, sequence: 1, received_us: 0 };
+            let event = Event::decode(Kind::Event, arrival, &[], "").expect("an empty message");
+            for body in ["{\"a\":1}", "{\"b\":\n2}"] {
+                let body = Body { format: Format::Template, bytes: body.as_bytes() };
+                batch.push(EventId(1), 1, 0, |out| {
+                    sink.record(&event, body, out);
+                });
+            }
+            let request = sink.request(&batch.finish().expect("two records"));
+            let text = String::from_utf8(request.body.to_vec()).expect("UTF-8");
+            (text, request.headers[header::CONTENT_TYPE].to_str().expect("text").to_owned())
+        };
+        let pair = |text: &str, kind: &str| (text.to_owned(), kind.to_owned());
+        assert_eq!(body("array"), pair("[{\"a\":1},{\"b\": 2}]", "application/json"));
+        assert_eq!(body("ndjson"), pair("{\"a\":1}\n{\"b\": 2}\n", "application/x-ndjson"));
+        assert_eq!(webhook("").limits(facts().limits).events, 1);
+        assert_eq!(webhook("body = \"array\"").limits(facts().limits).events, 1_000);
+    }
+
+    #[test]
+    fn method_and_headers_are_the_table_s() {
+        let sink = webhook(
+            "method = \"PUT\"\nheaders = { content-type = \"text/x\", authorization = \"Bearer b\" }",
+        );
+        let request = sink.request(&batch(1, 1));
+        assert_eq!(request.method, Method::PUT);
+        assert_eq!(request.headers.get_all(header::CONTENT_TYPE).iter().count(), 1);
+        assert_eq!(request.headers[header::CONTENT_TYPE], "text/x");
+        assert!(request.headers[header::AUTHORIZATION].is_sensitive());
+        assert_eq!(request.shown_url, "https://hook/***");
+    }
+
+    #[test]
+    fn one_key_or_several_sign() {
+        let keys =
+            |more: &str| webhook(more).connection().signing.map(|signing| signing.keys.len());
+        assert_eq!(keys(""), None);
+        assert_eq!(keys(&format!("secret = \"{KEY}\"")), Some(1));
+        assert_eq!(keys(&format!("secret = [\"{KEY}\", \"{KEY}\"]")), Some(2));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_key_and_without_the_secret() {
+        for (more, path) in [
+            ("secret = \"hunter2\"", "secret"),
+            ("secret = [\"whsec_aHVudGVyMg==\"]", "secret"),
+            ("method = \"hunter2\"", "method"),
+            ("body = \"lines\"", "body"),
+            ("headers = { \"a b\" = \"hunter2\" }", "headers.a b"),
+            ("headers = { a = \"hunter2\\n\" }", "headers.a"),
+        ] {
+            let lines = format!("url = \"https://hook\"\n{more}");
+            let error = build(table(&lines)).err().expect(more);
+            assert_eq!(error.path, path, "{more}");
+            let is_secret = path != "method";
+            assert!(!(is_secret && error.message.contains("hunter2")), "{}", error.message);
+        }
+        assert_eq!(sink::<Webhook>("url = \"hunter2\"").expect_err("no address").path, "url");
+    }
+
+    #[test]
+    fn answers_mean_what_their_status_says() {
+        for (status, expected) in [
+            (204, "accepted"),
+            (301, "blocked"),
+            (400, "never"),
+            (401, "blocked"),
+            (408, "later"),
+            (410, "blocked"),
+            (413, "smaller"),
+            (422, "never"),
+            (429, "later"),
+            (502, "later"),
+            (504, "later"),
+        ] {
+            let verdict: Verdict<Http> = webhook("").verdict(&batch(1, 1), &reply(status, ""));
+            assert_eq!(verdict.name(), expected, "{status}");
+        }
+    }
+}

@@ -113,7 +113,7 @@ impl Default for HttpConnection {
 
 /// Trust and identity towards a destination. Files are read again at each new connection.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "TlsTable")]
 pub struct Tls {
     /// A PEM file of the authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
@@ -123,6 +123,28 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Whether to take any certificate at all. Warned about aloud at start.
     pub insecure: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TlsTable {
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    insecure: bool,
+}
+
+impl TryFrom<TlsTable> for Tls {
+    type Error = &'static str;
+
+    fn try_from(table: TlsTable) -> Result<Self, Self::Error> {
+        let TlsTable { ca, cert, key, insecure } = table;
+        match (&cert, &key) {
+            (Some(_), None) => Err("expected `key` beside `cert`"),
+            (None, Some(_)) => Err("expected `cert` beside `key`"),
+            _ => Ok(Self { ca, cert, key, insecure }),
+        }
+    }
 }
 
 /// Standard Webhooks 1.0 (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`

@@ -15,6 +15,8 @@ mod prefixed;
 mod samples;
 mod secret;
 mod suggest;
+#[cfg(test)]
+pub(crate) mod testing;
 mod units;
 mod verdict;
 

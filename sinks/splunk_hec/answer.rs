@@ -161,3 +161,198 @@ fn no_acknowledgement() -> String {
     "the token gives no indexer acknowledgement, so Splunk's answer itself is taken as final"
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{
+        Sink,
+        testing::{batch, reply, sink},
+    };
+
+    fn hec(more: &str) -> SplunkHec {
+        sink(&format!("url = \"https://splunk:8088\"\ntoken = \"t\"\n{more}")).expect("a table")
+    }
+
+    /// A verdict without its words.
+    fn short(verdict: &Verdict<Http>) -> String {
+        match verdict {
+            Verdict::Later(hint, _) => format!("later {hint:?}"),
+            Verdict::AcceptedBut(pause, _) => format!("accepted but {pause:?}"),
+            Verdict::Each(each) => each.iter().map(short).collect::<Vec<_>>().join(", "),
+            verdict => verdict.name().to_owned(),
+        }
+    }
+
+    fn of(sink: &SplunkHec, records: usize, status: u16, body: &str) -> String {
+        short(&sink.verdict(&batch(records, 10), &reply(status, body)))
+    }
+
+    #[test]
+    fn every_code_has_its_verdict() {
+        let table = [
+            (200, 0, "accepted"),
+            (403, 1, "blocked"),
+            (401, 2, "blocked"),
+            (401, 3, "blocked"),
+            (403, 4, "blocked"),
+            (400, 5, "blocked"),
+            (400, 6, "never"),
+            (400, 7, "blocked"),
+            (500, 8, "later None"),
+            (503, 9, "later None"),
+            (400, 10, "blocked"),
+            (400, 11, "blocked"),
+            (400, 12, "never"),
+            (400, 13, "never"),
+            (400, 14, "blocked"),
+            (400, 15, "never"),
+            (400, 16, "blocked"),
+            (200, 17, "accepted"),
+            (503, 18, "later None"),
+            (503, 19, "later None"),
+            (503, 20, "later None"),
+            (400, 21, "blocked"),
+            (400, 22, "blocked"),
+            (503, 23, "later None"),
+            (200, 24, "accepted but Some(1s)"),
+            (200, 25, "accepted but Some(1s)"),
+            (429, 26, "later None"),
+            (429, 27, "later None"),
+            (400, 28, "blocked"),
+        ];
+        for (status, code, expected) in table {
+            let body = format!("{{\"text\":\"words\",\"code\":{code}}}");
+            assert_eq!(of(&hec(""), 3, status, &body), expected, "code {code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_names_an_object_settles_those_before_it() {
+        let templated = hec("index = \"ka-{{ NamespaceName }}\"");
+        let now = "later Some(0ns)";
+        for (code, number, expected) in [
+            (6, 0, format!("never, {now}, {now}, {now}")),
+            (6, 2, format!("accepted, accepted, never, {now}")),
+            (12, 1, format!("accepted, never, {now}, {now}")),
+            (13, 3, "accepted, accepted, accepted, never".to_owned()),
+            (15, 1, format!("accepted, never, {now}, {now}")),
+            // The number of code 7 names the object after the bad one.
+            (7, 1, format!("never, {now}, {now}, {now}")),
+            (7, 3, format!("accepted, accepted, never, {now}")),
+            (7, 4, "accepted, accepted, accepted, never".to_owned()),
+            // A number beyond the batch is no number.
+            (6, 4, "never".to_owned()),
+            (7, 6, "never".to_owned()),
+        ] {
+            let body = format!("{{\"code\":{code},\"invalid-event-number\":{number}}}");
+            assert_eq!(of(&templated, 4, 400, &body), expected, "code {code}, number {number}");
+        }
+        let alone = of(&templated, 1, 400, "{\"code\":6,\"invalid-event-number\":0}");
+        assert_eq!(alone, "never");
+    }
+
+    #[test]
+    fn an_index_of_the_configuration_s_own_costs_no_event() {
+        for table in ["", "index = \"main\""] {
+            let refused = |number: usize| {
+                let body = format!("{{\"code\":7,\"invalid-event-number\":{number}}}");
+                of(&hec(table), 3, 400, &body)
+            };
+            assert_eq!(refused(1), "blocked");
+            assert_eq!(refused(2), "accepted, blocked, blocked");
+        }
+    }
+
+    #[test]
+    fn a_body_too_large_for_splunk_cloud_is_halved() {
+        let body = "{\"text\":\"Invalid data format\",\"code\":6,\"invalid-event-number\":0}";
+        let verdict = |bytes| short(&hec("").verdict(&batch(2, bytes), &reply(400, body)));
+        assert_eq!(verdict(CLOUD_MAX_BODY_BYTES / 2), "never, later Some(0ns)");
+        assert_eq!(verdict(CLOUD_MAX_BODY_BYTES / 2 + 1), "smaller");
+        assert_eq!(of(&hec(""), 2, 413, "too large"), "smaller");
+    }
+
+    #[test]
+    fn their_hint_is_kept() {
+        let busy = HttpReply {
+            retry_after: Some(Duration::from_secs(7)),
+            ..reply(503, "{\"text\":\"Server is busy\",\"code\":9}")
+        };
+        assert_eq!(short(&hec("").verdict(&batch(1, 1), &busy)), "later Some(7s)");
+    }
+
+    #[test]
+    fn an_answer_of_something_between_loses_nothing() {
+        for (status, body, expected) in [
+            (200, "", "accepted"),
+            (200, "OK", "accepted"),
+            (200, " <html>please log in</html>", "blocked"),
+            (302, "", "blocked"),
+            (400, "The plain HTTP request was sent to HTTPS port", "blocked"),
+            (404, "{\"text\":\"The requested URL was not found\",\"code\":404}", "blocked"),
+            (415, "", "blocked"),
+            (502, "<html>bad gateway</html>", "later None"),
+            (429, "", "later None"),
+        ] {
+            assert_eq!(of(&hec(""), 2, status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn acknowledgement_is_asked_for_where_it_is_to_be_had() {
+        let (with, without) = ("{\"code\":0,\"ackId\":7}", "{\"code\":0}");
+        for (ack, body, expected) in [
+            ("true", with, "ask"),
+            ("\"auto\"", with, "ask"),
+            ("false", with, "accepted"),
+            ("true", without, "accepted but None"),
+            ("\"auto\"", without, "accepted"),
+            ("true", "{\"code\":24,\"ackId\":7}", "ask"),
+        ] {
+            let sink = hec(&format!("ack = {ack}"));
+            assert_eq!(of(&sink, 1, 200, body), expected, "ack = {ack}, {body}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_is_not_acknowledged_goes_again() {
+        let body = "{\"code\":12,\"invalid-event-number\":1,\"ackId\":3}";
+        let now = "later Some(0ns)";
+        assert_eq!(of(&hec(""), 3, 400, body), format!("{now}, never, {now}"));
+        assert_eq!(of(&hec("ack = false"), 3, 400, body), format!("accepted, never, {now}"));
+    }
+
+    #[test]
+    fn an_acknowledgement_is_asked_for_until_it_is_given() {
+        let sink = hec("channel = \"9f3c2b1a-58d4-4c6e-a7f0-1b2c3d4e5f60\"");
+        let Verdict::Ask(question) =
+            sink.verdict(&batch(1, 1), &reply(200, "{\"code\":0,\"ackId\":7}"))
+        else {
+            panic!("expected a question");
+        };
+        assert_eq!(
+            question.request.url,
+            "https://splunk:8088/services/collector/ack?channel=9f3c2b1a-58d4-4c6e-a7f0-1b2c3d4e5f60"
+        );
+        assert_eq!(&question.request.body[..], b"{\"acks\":[7]}");
+        for (status, body, expected) in [
+            (200, "{\"acks\":{\"7\":true}}", "accepted"),
+            (200, "{\"acks\":{\"7\":false}}", "ask"),
+            (200, "{\"acks\":{}}", "ask"),
+            (503, "{\"text\":\"Server is busy\",\"code\":9}", "ask"),
+            (502, "<html>", "ask"),
+            (400, "{\"text\":\"ACK is disabled\",\"code\":14}", "accepted but None"),
+            (403, "{\"text\":\"Invalid token\",\"code\":4}", "blocked"),
+            (400, "{\"code\":10}", "blocked"),
+            (404, "", "blocked"),
+            (200, "OK", "blocked"),
+        ] {
+            let verdict = sink.answer(&batch(1, 1), &question.request, &reply(status, body));
+            assert_eq!(short(&verdict), expected, "{status} {body}");
+            if let Verdict::Ask(again) = verdict {
+                assert_eq!(again.request.body, question.request.body);
+            }
+        }
+    }
+}

@@ -158,3 +158,46 @@ impl<'de> Deserialize<'de> for Ack {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_collector_s_address_may_have_its_path() {
+        for (text, base) in [
+            ("https://splunk:8088", "https://splunk:8088"),
+            ("https://splunk:8088/", "https://splunk:8088"),
+            ("https://splunk:8088/services/collector", "https://splunk:8088"),
+            ("https://splunk:8088/services/collector/event", "https://splunk:8088"),
+            ("https://splunk:8088/services/collector/event/1.0", "https://splunk:8088"),
+            ("https://gateway/splunk/", "https://gateway/splunk"),
+        ] {
+            let collector = Collector::parse(text).expect(text);
+            assert_eq!(collector.event(), format!("{base}/services/collector/event"), "{text}");
+        }
+        for text in [
+            "splunk:8088",
+            "https://splunk:8088/services/collector/raw",
+            "https://splunk:8088?token=t",
+            "https://x:hunter2@splunk:8088",
+            "https://splunk:8088/#hunter2",
+        ] {
+            let error = Collector::parse(text).expect_err(text);
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_channel_is_a_guid_that_stays() {
+        let url = Collector::parse("https://splunk:8088").expect("an address");
+        let of = |token: &str| Channel::of(&url, &Token(Secret::new(token)));
+        assert_eq!(of("a"), of("a"));
+        assert_ne!(of("a"), of("b"));
+        let text = of("a").0;
+        let groups: Vec<usize> = text.split('-').map(str::len).collect();
+        assert_eq!(groups, [8, 4, 4, 4, 12], "{text}");
+        assert_eq!(text.as_bytes()[14], b'8', "the version in {text}");
+        assert!(b"89ab".contains(&text.as_bytes()[19]), "the variant in {text}");
+    }
+}

@@ -1,0 +1,51 @@
+//! What the tests of every sink need: its table read, a batch, an answer.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::{
+    Arrival, Batch, BatchBuilder, Body, Event, EventId, Format, HttpReply, Kind, Protocol,
+    SettingError, Sink, Stream, from_json, json, read,
+};
+
+/// The lines of a sink's table, as the configuration hands them on.
+pub(crate) fn table(lines: &str) -> ValueDeserializer<'_> {
+    let table = DeTable::parse(lines).expect("TOML");
+    let span = table.span();
+    toml::Spanned::new(span, DeValue::Table(table.into_inner())).into()
+}
+
+/// A sink from the lines of its table.
+pub(crate) fn sink<T: DeserializeOwned>(lines: &str) -> Result<T, SettingError> {
+    read(table(lines))
+}
+
+/// A batch of so many records of so many bytes each; their ids count from 1.
+pub(crate) fn batch(records: usize, bytes_each: usize) -> Batch {
+    let mut batch = BatchBuilder::new(Stream::Alert);
+    for number in 1..=records as u64 {
+        batch.push(EventId(number.into()), number, 0, |out| {
+            out.resize(out.len() + bytes_each, b' ');
+        });
+    }
+    batch.finish().expect("at least one record")
+}
+
+/// What a sink makes of an event in KubeArmor's own JSON.
+pub(crate) fn record<P: Protocol>(sink: &impl Sink<P>, line: &str) -> String {
+    let (stream, message) = from_json::read(line).expect("an event");
+    let arrival = Arrival { stream, sequence: 1, received_us: 0 };
+    let event = Event::decode(Kind::Event, arrival, &message, "").expect("an event");
+    let (mut body, mut record) = (Vec::new(), Vec::new());
+    json::write(&event, &mut body);
+    sink.record(&event, Body { format: Format::Json, bytes: &body }, &mut record);
+    String::from_utf8(record).expect("UTF-8")
+}
+
+/// An answer without headers.
+pub(crate) fn reply(status: u16, body: &str) -> HttpReply {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    HttpReply { status, headers: HeaderMap::new(), retry_after: None, body }
+}
