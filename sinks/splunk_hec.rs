@@ -125,6 +125,8 @@ impl Sink<Http> for SplunkHec {
         };
         match &self.host {
             Some(host) => text(",\"host\":", &host.complete(event, in_a_name)),
+            // Splunk then puts its own in place of none.
+            None if event.host().is_empty() => {}
             None => text(",\"host\":", event.host()),
         }
         match &self.source {

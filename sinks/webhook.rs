@@ -25,7 +25,7 @@ pub(crate) const ENTRY: Entry = Entry { facts, build };
 #[serde(deny_unknown_fields)]
 pub(crate) struct Webhook {
     url: SecretUrl,
-    #[serde(default, deserialize_with = "method")]
+    #[serde(default = "post", deserialize_with = "method")]
     method: Method,
     #[serde(default)]
     body: Form,
@@ -55,6 +55,10 @@ enum Form {
     Array,
     /// One event a line.
     Ndjson,
+}
+
+fn post() -> Method {
+    Method::POST
 }
 
 fn half_a_minute() -> Span {
@@ -147,7 +151,9 @@ impl Sink<Http> for Webhook {
     fn limits(&self, limits: Limits) -> Limits {
         match self.body {
             Form::Object => Limits { events: 1, ..limits },
-            Form::Array | Form::Ndjson => limits,
+            // Two brackets are added and a comma is taken away.
+            Form::Array => Limits { bytes: limits.bytes.saturating_sub(1), ..limits },
+            Form::Ndjson => limits,
         }
     }
 
@@ -290,6 +296,7 @@ mod tests {
         );
         let request = sink.request(&batch(1, 1));
         assert_eq!(request.method, Method::PUT);
+        assert_eq!(webhook("").request(&batch(1, 1)).method, Method::POST);
         assert_eq!(request.headers.get_all(header::CONTENT_TYPE).iter().count(), 1);
         assert_eq!(request.headers[header::CONTENT_TYPE], "text/x");
         assert!(request.headers[header::AUTHORIZATION].is_sensitive());

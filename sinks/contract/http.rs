@@ -1,6 +1,6 @@
 //! HTTP as the catalogue speaks it.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -13,7 +13,7 @@ use super::{Protocol, Secret, Verdict};
 pub struct Http;
 
 /// One attempt.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
@@ -29,6 +29,18 @@ pub struct HttpRequest {
     pub gzip: Gzip,
     /// The id a signature covers (`webhook-id`): the same for each attempt, restarts included.
     pub message_id: String,
+}
+
+/// Without what is secret, and without the body, which is long.
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("url", &self.shown_url)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Compression of a body.

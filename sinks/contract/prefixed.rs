@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{Event, FIELDS, FieldKind, Value};
+use super::{Event, FIELDS, FieldKind, Value, did_you_mean};
 
 /// A field's value is cut here, in characters.
 const MAX_VALUE_CHARS: usize = 128;
@@ -73,7 +73,8 @@ fn literal(text: &str) -> Result<String, String> {
 
 fn field_name(name: &str) -> Result<&'static str, String> {
     let field = FIELDS.iter().find(|field| field.name == name).ok_or_else(|| {
-        format!("expected the name of a field between {{{{ and }}}}, found \"{name}\"")
+        let meant = did_you_mean(name, FIELDS.iter().map(|field| field.name));
+        format!("expected the name of a field between {{{{ and }}}}, found \"{name}\"{meant}")
     })?;
     match field.kind {
         FieldKind::Text | FieldKind::Number | FieldKind::Condition => Ok(field.name),
@@ -106,7 +107,7 @@ mod tests {
         for (text, says) in [
             ("", "literal text at its beginning"),
             ("{{ HostName }}", "literal text at its beginning"),
-            ("a-{{ HostNam }}", "found \"HostNam\""),
+            ("a-{{ HostNam }}", "found \"HostNam\"; did you mean \"HostName\"?"),
             ("a-{{ labels }}", "holds several"),
             ("a-{{ HostName", "plain text"),
             ("a-}}", "plain text"),

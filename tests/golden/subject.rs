@@ -1,0 +1,149 @@
+//! One sink under test: built from its example, asked for records and requests.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use sidearm::render::Renderer;
+use sidearm_sinks::{
+    CATALOGUE,
+    contract::{
+        Append, Batch, BatchBuilder, Body, Destination, Entry, Event, Facts, Http, HttpRequest,
+        Limits, Sink,
+    },
+};
+use toml::de::{DeTable, DeValue};
+
+use crate::samples::Sample;
+
+/// A sink, and what must not be seen of it.
+pub struct Subject {
+    pub facts: Facts,
+    pub secrets: Vec<String>,
+    destination: Destination,
+    renderer: Renderer,
+}
+
+impl Subject {
+    /// The sink as its own example has it.
+    pub fn of_example(entry: &Entry) -> Self {
+        let facts = (entry.facts)();
+        let secrets = facts.sample_secrets;
+        let lines = secrets.iter().fold(facts.example.to_owned(), |lines, (name, secret)| {
+            lines.replace(&format!("${{env:{name}}}"), secret)
+        });
+        let secrets = secrets.iter().map(|(_, secret)| (*secret).to_owned()).collect();
+        Self::new(entry, &lines, secrets)
+    }
+
+    fn new(entry: &Entry, lines: &str, secrets: Vec<String>) -> Self {
+        let facts = (entry.facts)();
+        let table = DeTable::parse(lines).expect(facts.name);
+        let span = table.span();
+        let table = toml::Spanned::new(span, DeValue::Table(table.into_inner()));
+        let destination = (entry.build)(table.into()).map_err(|error| error.message);
+        let renderer = Renderer::new(facts.format, None, false).expect(facts.name);
+        Self { secrets, destination: destination.expect(facts.name), renderer, facts }
+    }
+
+    /// What one request of it may hold.
+    pub fn limits(&self) -> Limits {
+        let limits = self.facts.limits.clone();
+        match &self.destination {
+            Destination::Http(sink) => sink.limits(limits),
+            Destination::Append(sink) => sink.limits(limits),
+        }
+    }
+
+    /// What it makes of one event.
+    pub fn record(&self, sample: &Sample) -> Vec<u8> {
+        let event = sample.event();
+        let (mut body, mut record) = (Vec::new(), Vec::new());
+        self.renderer.render(&event, &mut body).expect(sample.name);
+        let body = Body { format: self.facts.format, bytes: &body };
+        self.write(&event, body, &mut record);
+        record
+    }
+
+    /// The body of one request for all of them.
+    pub fn body(&self, samples: &[&Sample]) -> Bytes {
+        let batch = self.batch(samples);
+        match &self.destination {
+            Destination::Http(sink) => sink.request(&batch).body,
+            Destination::Append(sink) => sink.request(&batch).bytes,
+        }
+    }
+
+    /// The request as people may see it.
+    pub fn shown(&self, samples: &[&Sample]) -> String {
+        let batch = self.batch(samples);
+        match &self.destination {
+            Destination::Http(sink) => http(&sink.request(&batch)),
+            Destination::Append(sink) => {
+                let bytes = sink.request(&batch).bytes;
+                format!("{:?}\n\n{}", sink.connection(), String::from_utf8_lossy(&bytes))
+            }
+        }
+    }
+
+    /// Everything of it that the program could print by mistake.
+    pub fn debugged(&self, samples: &[&Sample]) -> String {
+        let batch = self.batch(samples);
+        match &self.destination {
+            Destination::Http(sink) => format!("{:?}{:?}", sink.connection(), sink.request(&batch)),
+            Destination::Append(sink) => format!("{:?}", sink.connection()),
+        }
+    }
+
+    fn batch(&self, samples: &[&Sample]) -> Batch {
+        let mut batch = BatchBuilder::new(samples[0].stream);
+        let mut last: Option<(&Sample, Vec<u8>)> = None;
+        for sample in samples {
+            let record = match last.take() {
+                Some((same, record)) if std::ptr::eq(same, *sample) => record,
+                _ => self.record(sample),
+            };
+            let event = sample.event();
+            batch.push(event.id(), event.sequence(), event.received_us(), |out| {
+                out.extend_from_slice(&record);
+            });
+            last = Some((sample, record));
+        }
+        batch.finish().expect("at least one sample")
+    }
+
+    fn write(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        match &self.destination {
+            Destination::Http(sink) => (&**sink as &dyn Sink<Http>).record(event, body, record),
+            Destination::Append(sink) => (&**sink as &dyn Sink<Append>).record(event, body, record),
+        }
+    }
+}
+
+/// Tables beside the examples, of settings that change what a request is.
+pub fn variants() -> impl Iterator<Item = Subject> {
+    let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let webhook = format!(
+        "url = \"https://user:hunter2@hook/hunter2?key=hunter2\"\nsecret = \"{key}\"\n\
+         headers = {{ authorization = \"Bearer hunter2\" }}"
+    );
+    let secrets = vec!["hunter2".to_owned(), key.to_owned()];
+    ["array", "ndjson"].into_iter().map(move |form| {
+        let lines = format!("{webhook}\nbody = \"{form}\"");
+        Subject::new(entry("webhook"), &lines, secrets.clone())
+    })
+}
+
+fn entry(name: &str) -> &'static Entry {
+    CATALOGUE.iter().find(|entry| (entry.facts)().name == name).expect(name)
+}
+
+fn http(request: &HttpRequest) -> String {
+    let mut shown = format!("{} {}\n", request.method, request.shown_url);
+    for (name, value) in &request.headers {
+        let value = if value.is_sensitive() { "***" } else { value.to_str().expect("text") };
+        writeln!(shown, "{name}: {value}").expect("a string takes every write");
+    }
+    write!(shown, "gzip: {:?}\n\n{}", request.gzip, String::from_utf8_lossy(&request.body))
+        .expect("a string takes every write");
+    shown
+}
