@@ -79,13 +79,16 @@ impl Shared {
 
     fn stream_status(&self, stream: Stream) -> StreamStatus {
         let state = self.stream(stream);
+        // Locked one after the other: `first` looks at the segments, too.
+        let bytes = state.segments().bytes();
+        let refused = self.waiting().refused(stream);
         StreamStatus {
-            bytes: state.segments().bytes(),
+            bytes,
             max_bytes: state.max_bytes,
             first: state.first(),
             head: state.head(),
             received: state.received(),
-            refused: self.waiting().refused(stream),
+            refused,
             damaged: state.damaged(),
         }
     }

@@ -90,17 +90,15 @@ async fn alerts(journal: &Journal) -> Vec<(u64, Kind, Vec<u8>)> {
 
 /// Messages of some length that do not compress, told apart by their beginning.
 fn messages(from: u64, count: u64, bytes: usize) -> Vec<Vec<u8>> {
-    let mut state = from.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut noise = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
     let message = |number: u64| {
-        let mut message = number.to_le_bytes().to_vec();
-        message.extend((8..bytes).map(|_| noise()));
-        message
+        let mut state = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let noise = (8..bytes).map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        });
+        number.to_le_bytes().into_iter().chain(noise).collect()
     };
     (from..from + count).map(message).collect()
 }
