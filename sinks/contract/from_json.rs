@@ -151,3 +151,52 @@ fn owner(from: &mut Members) -> Result<Podowner, String> {
 fn execution(from: &mut Members) -> Result<ExecEvent, String> {
     Ok(ExecEvent { ExecID: from.text("ExecID")?, ExecutableName: from.text("ExecutableName")? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_event_is_named() {
+        for (line, complaint) in [
+            ("[]", "expected one object of KubeArmor's JSON, found a list"),
+            (
+                r#"{"Type":"Odd"}"#,
+                "expected \"Type\" to be MatchedPolicy, MatchedHostPolicy, MatchedNetworkPolicy, \
+                 SystemEvent, ContainerLog, HostLog or Message, found \"Odd\"",
+            ),
+            (
+                r#"{"Type":"HostLog","Podname":"a"}"#,
+                "unknown key \"Podname\"; did you mean \"PodName\"?",
+            ),
+            (r#"{"Type":"HostLog","Owner":{"Kind":"a"}}"#, "unknown key \"Kind\" of Owner"),
+            (
+                r#"{"Type":"HostLog","Owner":{"Name":7}}"#,
+                "expected \"Name\" of Owner to be text, found the number 7",
+            ),
+            (
+                r#"{"Type":"HostLog","PID":4294967296}"#,
+                "expected \"PID\" to be a whole number of 32 bits, found the number 4294967296",
+            ),
+            (
+                r#"{"Type":"HostLog","PID":"7"}"#,
+                "expected \"PID\" to be a whole number of 32 bits, found a text",
+            ),
+            (
+                r#"{"Type":"MatchedPolicy","ATags":["a",null]}"#,
+                "expected \"ATags\" to be a list of texts, found null",
+            ),
+            (
+                r#"{"Type":"HostLog","EventData":{"a":true}}"#,
+                "expected \"EventData\" to be an object of texts, found true",
+            ),
+            (r#"{"Type":"HostLog","PolicyName":"p"}"#, "unknown key \"PolicyName\""),
+        ] {
+            let error = read(line).expect_err(line);
+            let start = format!("reading an event: {complaint}");
+            assert!(error.starts_with(&start), "{error}\n{start}");
+        }
+        let error = read("{\"Type\":").expect_err("half an object");
+        assert!(error.starts_with("reading an event: expected one object of KubeArmor's JSON"));
+    }
+}

@@ -37,25 +37,25 @@ fn close(start: usize, out: &mut Vec<u8>) {
 
 fn write_gap(event: &Event<'_>, gap: &Gap<'_>, out: &mut Vec<u8>) {
     number(out, b",\"Timestamp\":", event.view.Timestamp);
-    text(out, b",\"UpdatedTime\":", &gap.to);
-    text(out, b",\"ClusterName\":", event.view.ClusterName);
-    text(out, b",\"Type\":", event.view.Type);
-    text(out, b",\"Stream\":", event.stream().name());
-    text(out, b",\"From\":", &gap.from);
-    text(out, b",\"To\":", &gap.to);
-    text(out, b",\"Reason\":", gap.reason);
+    text(out, b",\"UpdatedTime\":\"", &gap.to);
+    text(out, b",\"ClusterName\":\"", event.view.ClusterName);
+    text(out, b",\"Type\":\"", event.view.Type);
+    text(out, b",\"Stream\":\"", event.stream().name());
+    text(out, b",\"From\":\"", &gap.from);
+    text(out, b",\"To\":\"", &gap.to);
+    text(out, b",\"Reason\":\"", gap.reason);
     number(out, b",\"Lost\":", i64::try_from(gap.lost).unwrap_or(i64::MAX));
 }
 
 fn write_message(view: &AlertView<'_>, host_ip: &str, level: &str, out: &mut Vec<u8>) {
     number(out, b",\"Timestamp\":", view.Timestamp);
-    text(out, b",\"UpdatedTime\":", view.UpdatedTime);
-    text(out, b",\"ClusterName\":", view.ClusterName);
-    text(out, b",\"HostName\":", view.HostName);
-    text(out, b",\"HostIP\":", host_ip);
-    text(out, b",\"Type\":", view.Type);
-    text(out, b",\"Level\":", level);
-    text(out, b",\"Message\":", view.Message);
+    text(out, b",\"UpdatedTime\":\"", view.UpdatedTime);
+    text(out, b",\"ClusterName\":\"", view.ClusterName);
+    text(out, b",\"HostName\":\"", view.HostName);
+    text(out, b",\"HostIP\":\"", host_ip);
+    text(out, b",\"Type\":\"", view.Type);
+    text(out, b",\"Level\":\"", level);
+    text(out, b",\"Message\":\"", view.Message);
 }
 
 /// An alert or a log. A log names its processes before their numbers, an alert after; a log's
@@ -76,23 +76,23 @@ fn write_activity(view: &AlertView<'_>, stream: Stream, out: &mut Vec<u8>) {
 
 fn write_place(view: &AlertView<'_>, out: &mut Vec<u8>) {
     number(out, b",\"Timestamp\":", view.Timestamp);
-    text(out, b",\"UpdatedTime\":", view.UpdatedTime);
-    text(out, b",\"ClusterName\":", view.ClusterName);
-    text(out, b",\"HostName\":", view.HostName);
-    text(out, b",\"NamespaceName\":", view.NamespaceName);
+    text(out, b",\"UpdatedTime\":\"", view.UpdatedTime);
+    text(out, b",\"ClusterName\":\"", view.ClusterName);
+    text(out, b",\"HostName\":\"", view.HostName);
+    text(out, b",\"NamespaceName\":\"", view.NamespaceName);
     if let Some(owner) = view.Owner.as_option() {
         out.extend_from_slice(b",\"Owner\":");
         let start = out.len();
-        text(out, b",\"Ref\":", owner.Ref);
-        text(out, b",\"Name\":", owner.Name);
-        text(out, b",\"Namespace\":", owner.Namespace);
+        text(out, b",\"Ref\":\"", owner.Ref);
+        text(out, b",\"Name\":\"", owner.Name);
+        text(out, b",\"Namespace\":\"", owner.Namespace);
         close(start, out);
     }
-    text(out, b",\"PodName\":", view.PodName);
-    text(out, b",\"Labels\":", view.Labels);
-    text(out, b",\"ContainerID\":", view.ContainerID);
-    text(out, b",\"ContainerName\":", view.ContainerName);
-    text(out, b",\"ContainerImage\":", view.ContainerImage);
+    text(out, b",\"PodName\":\"", view.PodName);
+    text(out, b",\"Labels\":\"", view.Labels);
+    text(out, b",\"ContainerID\":\"", view.ContainerID);
+    text(out, b",\"ContainerName\":\"", view.ContainerName);
+    text(out, b",\"ContainerImage\":\"", view.ContainerImage);
 }
 
 fn write_process_numbers(view: &AlertView<'_>, out: &mut Vec<u8>) {
@@ -106,14 +106,14 @@ fn write_process_numbers(view: &AlertView<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_process_names(view: &AlertView<'_>, out: &mut Vec<u8>) {
-    text(out, b",\"ParentProcessName\":", view.ParentProcessName);
-    text(out, b",\"ProcessName\":", view.ProcessName);
+    text(out, b",\"ParentProcessName\":\"", view.ParentProcessName);
+    text(out, b",\"ProcessName\":\"", view.ProcessName);
 }
 
 fn write_policy(view: &AlertView<'_>, out: &mut Vec<u8>) {
-    text(out, b",\"PolicyName\":", view.PolicyName);
-    text(out, b",\"Severity\":", view.Severity);
-    text(out, b",\"Tags\":", view.Tags);
+    text(out, b",\"PolicyName\":\"", view.PolicyName);
+    text(out, b",\"Severity\":\"", view.Severity);
+    text(out, b",\"Tags\":\"", view.Tags);
     if let Some((first, others)) = view.ATags.split_first() {
         out.extend_from_slice(b",\"ATags\":[");
         write_text(first, out);
@@ -123,21 +123,21 @@ fn write_policy(view: &AlertView<'_>, out: &mut Vec<u8>) {
         }
         out.push(b']');
     }
-    text(out, b",\"Message\":", view.Message);
+    text(out, b",\"Message\":\"", view.Message);
 }
 
 fn write_deed(view: &AlertView<'_>, out: &mut Vec<u8>) {
-    text(out, b",\"Type\":", view.Type);
-    text(out, b",\"Source\":", view.Source);
-    text(out, b",\"Operation\":", view.Operation);
-    text(out, b",\"Resource\":", view.Resource);
-    text(out, b",\"Data\":", view.Data);
+    text(out, b",\"Type\":\"", view.Type);
+    text(out, b",\"Source\":\"", view.Source);
+    text(out, b",\"Operation\":\"", view.Operation);
+    text(out, b",\"Resource\":\"", view.Resource);
+    text(out, b",\"Data\":\"", view.Data);
     if !view.EventData.is_empty() {
         write_event_data(view, out);
     }
-    text(out, b",\"Enforcer\":", view.Enforcer);
-    text(out, b",\"Action\":", view.Action);
-    text(out, b",\"Result\":", view.Result);
+    text(out, b",\"Enforcer\":\"", view.Enforcer);
+    text(out, b",\"Action\":\"", view.Action);
+    text(out, b",\"Result\":\"", view.Result);
 }
 
 fn write_event_data(view: &AlertView<'_>, out: &mut Vec<u8>) {
@@ -155,36 +155,138 @@ fn write_event_data(view: &AlertView<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_circumstances(view: &AlertView<'_>, out: &mut Vec<u8>) {
-    text(out, b",\"Cwd\":", view.Cwd);
-    text(out, b",\"TTY\":", view.TTY);
+    text(out, b",\"Cwd\":\"", view.Cwd);
+    text(out, b",\"TTY\":\"", view.TTY);
     number(out, b",\"MaxAlertsPerSec\":", view.MaxAlertsPerSec.into());
     number(out, b",\"DroppingAlertsInterval\":", view.DroppingAlertsInterval.into());
     if let Some(execution) = view.ExecEvent.as_option() {
         out.extend_from_slice(b",\"ExecEvent\":");
         let start = out.len();
-        text(out, b",\"ExecID\":", execution.ExecID);
-        text(out, b",\"ExecutableName\":", execution.ExecutableName);
+        text(out, b",\"ExecID\":\"", execution.ExecID);
+        text(out, b",\"ExecutableName\":\"", execution.ExecutableName);
         close(start, out);
     }
-    text(out, b",\"KubeArmorVersion\":", view.KubeArmorVersion);
-    text(out, b",\"NodeID\":", view.NodeID);
-    text(out, b",\"ProcessHash\":", view.ProcessHash);
-    text(out, b",\"ParentHash\":", view.ParentHash);
-    text(out, b",\"ResourceHash\":", view.ResourceHash);
-    text(out, b",\"HashAlgo\":", view.HashAlgo);
-    text(out, b",\"UserName\":", view.UserName);
+    text(out, b",\"KubeArmorVersion\":\"", view.KubeArmorVersion);
+    text(out, b",\"NodeID\":\"", view.NodeID);
+    text(out, b",\"ProcessHash\":\"", view.ProcessHash);
+    text(out, b",\"ParentHash\":\"", view.ParentHash);
+    text(out, b",\"ResourceHash\":\"", view.ResourceHash);
+    text(out, b",\"HashAlgo\":\"", view.HashAlgo);
+    text(out, b",\"UserName\":\"", view.UserName);
 }
 
-fn text(out: &mut Vec<u8>, name: &'static [u8], value: &str) {
+/// `name` ends with the value's opening quote. By its length, for then it is copied without a call.
+fn text<const LENGTH: usize>(out: &mut Vec<u8>, name: &[u8; LENGTH], value: &str) {
     if !value.is_empty() {
         out.extend_from_slice(name);
-        write_text(value, out);
+        text::write_escaped(value, out);
+        out.push(b'"');
     }
 }
 
-fn number(out: &mut Vec<u8>, name: &'static [u8], value: i64) {
+fn number<const LENGTH: usize>(out: &mut Vec<u8>, name: &[u8; LENGTH], value: i64) {
     if value != 0 {
         out.extend_from_slice(name);
         text::write_int(out, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use buffa::Message as _;
+    use proptest::prelude::*;
+    use sidearm_proto::{feeder, sidearm};
+
+    use super::*;
+    use crate::contract::{Arrival, Kind, from_json};
+
+    fn written(kind: Kind, stream: Stream, message: &[u8], cluster: &str) -> String {
+        let arrival = Arrival { stream, sequence: 1, received_us: 1 };
+        let mut out = Vec::new();
+        write(&Event::decode(kind, arrival, message, cluster).expect("an event"), &mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn a_gap_record_is_written_by_the_same_rules() {
+        let mut gap = sidearm::Gap {
+            FromMicros: 1_772_352_000_000_000,
+            ToMicros: 1_772_352_001_500_000,
+            Reason: "the relay ended the stream".to_owned(),
+            Lost: 0,
+        };
+        let from_to = r#""From":"2026-03-01T08:00:00.000000Z","To":"2026-03-01T08:00:01.500000Z""#;
+        let time = r#"{"Timestamp":1772352001,"UpdatedTime":"2026-03-01T08:00:01.500000Z""#;
+        assert_eq!(
+            written(Kind::Gap, Stream::Log, &gap.encode_to_vec(), "harbour-eu"),
+            format!(
+                r#"{time},"ClusterName":"harbour-eu","Type":"SidearmGap","Stream":"log",{from_to},"Reason":"the relay ended the stream"}}"#
+            )
+        );
+        gap.Lost = 12;
+        assert_eq!(
+            written(Kind::Gap, Stream::Alert, &gap.encode_to_vec(), ""),
+            format!(
+                r#"{time},"Type":"SidearmGap","Stream":"alert",{from_to},"Reason":"the relay ended the stream","Lost":12}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out_but_for_two_numbers() {
+        assert_eq!(written(Kind::Event, Stream::Alert, b"", ""), r#"{"PPID":0,"UID":0}"#);
+        assert_eq!(written(Kind::Event, Stream::Log, b"", ""), r#"{"PPID":0,"UID":0}"#);
+        assert_eq!(written(Kind::Event, Stream::Message, b"", ""), "{}");
+        let alert = feeder::Alert {
+            Owner: feeder::Podowner::default().into(),
+            ExecEvent: feeder::ExecEvent::default().into(),
+            ..Default::default()
+        };
+        assert_eq!(
+            written(Kind::Event, Stream::Alert, &alert.encode_to_vec(), ""),
+            r#"{"Owner":{},"PPID":0,"UID":0,"ExecEvent":{}}"#
+        );
+    }
+
+    #[test]
+    fn the_configured_cluster_is_the_one_written() {
+        let log = feeder::Log { ClusterName: "default".to_owned(), ..Default::default() };
+        assert_eq!(
+            written(Kind::Event, Stream::Log, &log.encode_to_vec(), "harbour-eu"),
+            r#"{"ClusterName":"harbour-eu","PPID":0,"UID":0}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_event_reads_back_as_it_was(
+            texts in prop::collection::vec("(?s).{1,40}", 6),
+            data in prop::collection::hash_map("(?s).{0,9}", "(?s).{0,9}", 0..6),
+            numbers: (i64, i32, i32),
+        ) {
+            let alert = feeder::Alert {
+                Type: "MatchedPolicy".to_owned(),
+                Timestamp: numbers.0,
+                PPID: numbers.1,
+                MaxAlertsPerSec: numbers.2,
+                HostName: texts[0].clone(),
+                Source: texts[1].clone(),
+                UserName: texts[2].clone(),
+                ATags: texts[3..].to_vec(),
+                EventData: data.into_iter().collect(),
+                Owner: feeder::Podowner { Name: texts[4].clone(), ..Default::default() }.into(),
+                ..Default::default()
+            };
+            let line = written(Kind::Event, Stream::Alert, &alert.encode_to_vec(), "");
+            let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            prop_assert_eq!(&value["Source"], &serde_json::json!(alert.Source));
+            prop_assert_eq!(&value["ATags"], &serde_json::json!(alert.ATags));
+            prop_assert_eq!(&value["PPID"], &serde_json::json!(alert.PPID));
+            prop_assert!(!line.contains('\n'));
+
+            let (stream, message) = from_json::read(&line).expect("our own JSON");
+            prop_assert_eq!(feeder::Alert::decode_from_slice(&message).expect("an alert"), alert);
+            prop_assert_eq!(written(Kind::Event, stream, &message, ""), line);
+        }
     }
 }

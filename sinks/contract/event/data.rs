@@ -101,3 +101,50 @@ fn spelling(key: &str) -> &str {
         .find(|known| known.as_bytes().split_first() == Some((&first.to_ascii_uppercase(), rest)));
     known.copied().unwrap_or(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::samples::with_sample;
+
+    #[test]
+    fn what_an_old_agent_leaves_out_is_parsed() {
+        with_sample("alert-old-agent", |event| {
+            let expected = [
+                ("Data", ""),
+                ("Filesystem", "proc"),
+                ("Mountflag", "0"),
+                ("Source", "none"),
+                ("Syscall", "SYS_MOUNT"),
+                ("Target", "/mnt"),
+            ];
+            assert_eq!(event.event_data(), expected);
+            assert_eq!(event.syscall(), "SYS_MOUNT");
+        });
+    }
+
+    #[test]
+    fn a_query_with_commas_is_taken_apart() {
+        with_sample("log-dns-commas", |event| {
+            let expected = [
+                ("Daddr", "10.43.0.10"),
+                ("Domain", "rates.example"),
+                ("Kfunc", "UDP_SENDMSG"),
+                ("Qtype", "AAAA"),
+                ("Sa_family", "AF_INET"),
+                ("Sin_port", "53"),
+            ];
+            assert_eq!(event.event_data(), expected);
+        });
+    }
+
+    #[test]
+    fn any_text_is_taken_apart_without_harm() {
+        for text in ["", "=", "=x", "ä=1 ß=2", "kfunc=,,=,", "a\u{a0}b=c"] {
+            let _ = pairs(text).map(|(key, _)| spelling(key).len()).sum::<usize>();
+        }
+        assert_eq!(spelling("syscall"), "Syscall");
+        assert_eq!(spelling("sourceIP"), "SourceIP");
+        assert_eq!(spelling("odd"), "odd");
+    }
+}

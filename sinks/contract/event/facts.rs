@@ -106,3 +106,89 @@ fn technique(tag: &str) -> Option<&str> {
         (false, _) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::samples::with_sample;
+
+    #[test]
+    fn only_a_block_is_a_block() {
+        assert!(with_sample("alert-process-block", |event| event.blocked()));
+        assert!(!with_sample("alert-process-audit-block", |event| event.blocked()));
+        assert!(!with_sample("log-syscall", |event| event.blocked()));
+    }
+
+    #[test]
+    fn severity_is_a_number_or_nothing() {
+        assert_eq!(with_sample("alert-dns-block", |event| event.severity()), Some(10));
+        assert_eq!(with_sample("alert-default-posture", |event| event.severity()), None);
+        for (text, number) in
+            [("0", None), ("11", None), ("-1", None), ("high", None), (" 7 ", Some(7))]
+        {
+            let alert =
+                sidearm_proto::feeder::Alert { Severity: text.to_owned(), ..Default::default() };
+            assert_eq!(seen(&alert, |event| event.severity()), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn tags_come_from_either_field_and_name_techniques() {
+        with_sample("alert-old-agent", |event| {
+            assert_eq!(event.tags(), ["MITRE", "MITRE_T1611_escape_to_host"]);
+            assert_eq!(event.mitre(), ["T1611"]);
+        });
+        with_sample("alert-process-audit-block", |event| {
+            assert_eq!(event.mitre(), ["T1059.004", "T1190"]);
+        });
+        for (tag, found) in [
+            ("MITRE_T1036", Some("T1036")),
+            ("x_MITRE_T1036.00_y", Some("T1036")),
+            ("MITRE_T103", None),
+            ("MITRE_Tä036", None),
+            ("T1036", None),
+        ] {
+            assert_eq!(technique(tag), found, "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_workload_is_named_by_the_steadiest_name_known() {
+        assert_eq!(with_sample("log-dns", |event| event.workload().to_owned()), "checkout");
+        assert_eq!(
+            with_sample("alert-old-agent", |event| event.workload().to_owned()),
+            "batch-import"
+        );
+        assert_eq!(with_sample("log-host", |event| event.workload().to_owned()), "pool-blue-7f4c");
+        let expected = Owner { kind: "StatefulSet", name: "cart", namespace: "shop" };
+        with_sample("log-syscall", |event| assert_eq!(event.owner(), Some(expected)));
+    }
+
+    #[test]
+    fn labels_are_pairs() {
+        with_sample("log-dns", |event| {
+            assert_eq!(event.labels(), [("app", "checkout"), ("tier", "backend")]);
+        });
+    }
+
+    #[test]
+    fn the_time_is_the_finest_known() {
+        assert_eq!(
+            with_sample("alert-process-block", |event| event.time_us()),
+            1_772_442_850_523_092
+        );
+        let mut alert =
+            sidearm_proto::feeder::Alert { Timestamp: 1_772_442_850, ..Default::default() };
+        alert.UpdatedTime = "yesterday".to_owned();
+        assert_eq!(seen(&alert, |event| event.time_us()), 1_772_442_850_000_000);
+        alert.Timestamp = 0;
+        assert_eq!(seen(&alert, |event| event.time_us()), 77);
+    }
+
+    fn seen<T>(alert: &sidearm_proto::feeder::Alert, test: impl FnOnce(&Event<'_>) -> T) -> T {
+        use crate::contract::{Arrival, Kind, Stream};
+        let bytes = buffa::Message::encode_to_vec(alert);
+        let arrival = Arrival { stream: Stream::Alert, sequence: 1, received_us: 77 };
+        test(&Event::decode(Kind::Event, arrival, &bytes, "").expect("an alert"))
+    }
+}

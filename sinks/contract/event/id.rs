@@ -5,9 +5,8 @@
 //! differently. It works on the bytes of the wire, so that fields we do not know yet count too.
 //! Objects within (owner, execution) are hashed as they stand: no encoder varies them.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, ops::Range};
 
-use buffa::encoding::{Tag, WireType, decode_varint, skip_field};
 use twox_hash::XxHash3_128;
 
 use super::{Kind, Stream};
@@ -23,14 +22,27 @@ impl fmt::Display for EventId {
     }
 }
 
-/// The id of a message that was decoded before.
+/// The id of a message that was decoded before. Putting parts in order changes neither lengths
+/// nor places of the others, so it is done in place, in a copy made only where it is needed.
 pub(super) fn of(kind: Kind, stream: Stream, message: &[u8]) -> EventId {
     let shape = Shape::of(kind, stream);
-    let hash = |bytes| EventId(XxHash3_128::oneshot_with_seed(shape.seed, bytes));
-    if is_canonical(&shape, message) {
-        return hash(message);
+    let mut canonical = Cow::Borrowed(message);
+    let mut entries = 0..0;
+    let mut last = 0;
+    for part in Parts::of(message) {
+        if part.number < last {
+            return of(kind, stream, &in_number_order(message));
+        }
+        last = part.number;
+        if part.number == shape.event_data {
+            let start = if entries.is_empty() { part.whole.start } else { entries.start };
+            entries = start..part.whole.end;
+        } else if let Some(separator) = shape.separator(&part, message) {
+            sort_texts(&mut canonical, part.content, separator);
+        }
     }
-    hash(&canonical(&shape, message))
+    sort_entries(&mut canonical, entries);
+    EventId(XxHash3_128::oneshot_with_seed(shape.seed, &canonical))
 }
 
 /// Which fields have parts in random order, by number; 0 where a message has no such field.
@@ -56,89 +68,131 @@ impl Shape {
             (Kind::Gap, _) => Self { seed: seed + 16, labels: 0, resource: 0, event_data: 0 },
         }
     }
+
+    /// What stands between the texts of a field whose order is random.
+    fn separator(&self, part: &Part, message: &[u8]) -> Option<u8> {
+        const SOCKET: [&[u8]; 4] = [b"sa_family=", b"sin_port=", b"sin_addr=", b"sun_path="];
+        if part.number == self.labels {
+            return Some(b',');
+        }
+        let content = &message[part.content.clone()];
+        let socket = || SOCKET.iter().any(|start| content.starts_with(start));
+        (part.number == self.resource && socket()).then_some(b' ')
+    }
 }
 
-/// One field as it stands on the wire.
-#[derive(Clone, Copy)]
-struct Part<'m> {
+/// One field as it stands on the wire, by the places of its bytes in the message.
+struct Part {
     number: u32,
     /// Tag, length and content.
-    whole: &'m [u8],
-    /// Without tag and length; empty for numbers.
-    content: &'m [u8],
+    whole: Range<usize>,
+    /// Without tag and length.
+    content: Range<usize>,
 }
 
-/// Takes the next field off `rest`; nothing at the end, or where the bytes are no field.
-fn next_part<'m>(rest: &mut &'m [u8]) -> Option<Part<'m>> {
-    let start = *rest;
-    let tag = Tag::decode(rest).ok()?;
-    let mut content: &[u8] = &[];
-    if tag.wire_type() == WireType::LengthDelimited {
-        let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
-        content = rest.split_off(..length)?;
-    } else {
-        skip_field(tag, rest).ok()?;
+/// The fields of a message, in its order. Ends where the bytes are no field that this crate's
+/// decoder would take as one.
+struct Parts<'m> {
+    message: &'m [u8],
+    at: usize,
+}
+
+impl<'m> Parts<'m> {
+    fn of(message: &'m [u8]) -> Self {
+        Self { message, at: 0 }
     }
-    let whole = &start[..start.len() - rest.len()];
-    Some(Part { number: tag.field_number(), whole, content })
-}
 
-/// Most messages without labels and details are: then nothing is copied.
-fn is_canonical(shape: &Shape, message: &[u8]) -> bool {
-    let mut rest = message;
-    let mut last = Part { number: 0, whole: &[], content: &[] };
-    while let Some(part) = next_part(&mut rest) {
-        let behind = part.number < last.number
-            || (part.number == shape.event_data
-                && last.number == part.number
-                && part.content < last.content);
-        if behind || !separator(shape, &part).is_none_or(|by| split(&part, by).is_sorted()) {
-            return false;
+    /// Nearly all are of one byte.
+    #[inline]
+    fn varint(&mut self) -> Option<u64> {
+        let first = *self.message.get(self.at)?;
+        self.at += 1;
+        if first < 0x80 { Some(first.into()) } else { self.rest_of_varint(first) }
+    }
+
+    fn rest_of_varint(&mut self, first: u8) -> Option<u64> {
+        let mut value = u64::from(first & 0x7f);
+        for shift in (7..u64::BITS).step_by(7) {
+            let byte = *self.message.get(self.at)?;
+            self.at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
         }
-        last = part;
+        None
     }
-    true
 }
 
-fn canonical<'m>(shape: &Shape, message: &'m [u8]) -> Vec<u8> {
-    const USUAL_PARTS: usize = 64;
-    let mut parts = Vec::with_capacity(USUAL_PARTS);
-    let mut rest = message;
-    parts.extend(std::iter::from_fn(|| next_part(&mut rest)));
-    // Stable: of a field that is there several times, the order has a meaning, but for a map's.
-    parts.sort_by(|a, b| {
-        let entry =
-            |part: &Part<'m>| if part.number == shape.event_data { part.content } else { &[] };
-        (a.number, entry(a)).cmp(&(b.number, entry(b)))
-    });
-    let mut out = Vec::with_capacity(message.len());
-    for part in &parts {
-        match separator(shape, part) {
-            Some(separator) => push_sorted(&mut out, part, separator),
-            None => out.extend_from_slice(part.whole),
-        }
+impl Iterator for Parts<'_> {
+    type Item = Part;
+
+    #[inline]
+    fn next(&mut self) -> Option<Part> {
+        let start = self.at;
+        let tag = self.varint()?;
+        let mut content = self.at;
+        let end = match tag & 7 {
+            0 => {
+                self.varint()?;
+                self.at
+            }
+            1 => self.at + 8,
+            2 => {
+                let length = usize::try_from(self.varint()?).ok()?;
+                content = self.at;
+                self.at.checked_add(length)?
+            }
+            5 => self.at + 4,
+            _ => return None,
+        };
+        let number = u32::try_from(tag >> 3).ok()?;
+        self.at = end;
+        (end <= self.message.len()).then_some(Part {
+            number,
+            whole: start..end,
+            content: content..end,
+        })
     }
-    out.extend_from_slice(rest);
-    out
 }
 
-/// What stands between the parts of a text whose order is random.
-fn separator(shape: &Shape, part: &Part<'_>) -> Option<u8> {
-    const SOCKET: [&[u8]; 4] = [b"sa_family=", b"sin_port=", b"sin_addr=", b"sun_path="];
-    if part.number == shape.labels {
-        return Some(b',');
+/// Stable: of a field that is there several times, the order has a meaning.
+fn in_number_order(message: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<_> = Parts::of(message).collect();
+    let end = parts.last().map_or(0, |part| part.whole.end);
+    parts.sort_by_key(|part| part.number);
+    let mut ordered = Vec::with_capacity(message.len());
+    for part in parts {
+        ordered.extend_from_slice(&message[part.whole]);
     }
-    let socket = || SOCKET.iter().any(|start| part.content.starts_with(start));
-    (part.number == shape.resource && socket()).then_some(b' ')
+    ordered.extend_from_slice(&message[end..]);
+    ordered
 }
 
-fn split<'m>(part: &Part<'m>, separator: u8) -> impl Iterator<Item = &'m [u8]> {
-    part.content.split(move |byte| *byte == separator)
-}
-
-fn push_sorted(out: &mut Vec<u8>, part: &Part<'_>, separator: u8) {
-    let mut texts: Vec<_> = split(part, separator).collect();
+/// Puts the texts between separators in order.
+fn sort_texts(message: &mut Cow<'_, [u8]>, content: Range<usize>, separator: u8) {
+    let split = |byte: &u8| *byte == separator;
+    if message[content.clone()].split(split).is_sorted() {
+        return;
+    }
+    let mut texts: Vec<_> = message[content.clone()].split(split).collect();
     texts.sort_unstable();
-    out.extend_from_slice(&part.whole[..part.whole.len() - part.content.len()]);
-    out.extend_from_slice(&texts.join(&separator));
+    let sorted = texts.join(&separator);
+    message.to_mut()[content].copy_from_slice(&sorted);
 }
+
+/// Puts the entries of a map in order.
+fn sort_entries(message: &mut Cow<'_, [u8]>, entries: Range<usize>) {
+    let parts = || Parts::of(&message[entries.clone()]);
+    let entry = |part: Part| &message[entries.clone()][part.whole];
+    if parts().map(entry).is_sorted() {
+        return;
+    }
+    let mut texts: Vec<_> = parts().map(entry).collect();
+    texts.sort_unstable();
+    let sorted = texts.concat();
+    message.to_mut()[entries].copy_from_slice(&sorted);
+}
+
+#[cfg(test)]
+mod tests;

@@ -57,10 +57,48 @@ fn push_steady(key: &mut String, text: &str) {
         let end = from.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(from.len());
         let (run, after) = from.split_at(end);
         let digits = run.bytes().filter(u8::is_ascii_digit).count();
-        let process = before.ends_with("/proc/") && digits == run.len();
         key.push_str(before);
+        let process = key.ends_with("/proc/") && digits == run.len();
         key.push_str(if process || (run.len() >= SHORTEST_ID && digits > 0) { "*" } else { run });
         rest = after;
     }
     key.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::samples::with_sample;
+
+    #[test]
+    fn what_changes_from_event_to_event_does_not_count() {
+        let steady = |resource| {
+            let mut key = String::new();
+            push_steady(&mut key, resource);
+            key
+        };
+        assert_eq!(steady("/proc/4711/maps"), steady("/proc/8/maps"));
+        assert_eq!(steady("/tmp/0f3c9a7712/x"), "/tmp/*/x");
+        assert_eq!(steady("/usr/bin/apt install -y net2"), "/usr/bin/apt install -y net2");
+        assert_eq!(steady("/srv/facade/ää"), "/srv/facade/ää");
+        let tokens = |resource| {
+            let mut key = String::new();
+            push_tokens(&mut key, resource);
+            key
+        };
+        assert_eq!(
+            tokens("sin_port=47712 sa_family=AF_INET sin_addr=10.0.0.1"),
+            tokens("sa_family=AF_INET sin_addr=10.0.0.1 sin_port=51000"),
+        );
+        assert_ne!(tokens("remoteip=10.0.0.1 port=53"), tokens("remoteip=10.0.0.1 port=443"));
+    }
+
+    #[test]
+    fn a_key_tells_policy_place_deed_and_resource() {
+        assert_eq!(
+            with_sample("alert-process-block", |event| event.incident_key()),
+            "harbour-eu|shop|checkout|shop-no-package-managers|Process|Block|\
+             /usr/bin/apt install -y netcat"
+        );
+    }
 }

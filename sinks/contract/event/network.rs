@@ -115,3 +115,56 @@ impl Event<'_> {
         seen.unwrap_or_default().trim_end_matches('4').to_ascii_lowercase()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::samples::with_sample;
+
+    fn remote(sample: &str) -> (Direction, String, Option<u16>, String) {
+        with_sample(sample, |event| {
+            let network = event.network().expect(sample);
+            let remote = network.remote();
+            let protocol = network.protocol.to_owned();
+            (network.direction, remote.address.to_owned(), remote.port, protocol)
+        })
+    }
+
+    #[test]
+    fn the_other_end_is_found_in_every_form() {
+        for (sample, direction, address, port, protocol) in [
+            ("alert-network-audit", Direction::Out, "203.0.113.40", Some(443), "TCP"),
+            ("alert-network-block", Direction::Out, "", None, "ICMP"),
+            ("alert-network-firewall", Direction::Out, "198.51.100.7", Some(443), "TCP"),
+            ("log-network-connect", Direction::Out, "10.43.12.80", Some(6379), "TCP"),
+            ("log-network-accept", Direction::In, "10.42.3.17", Some(47712), ""),
+            ("log-dns", Direction::Out, "10.43.0.10", Some(53), ""),
+            ("log-host", Direction::Out, "/run/systemd/journal/dev-log", None, ""),
+        ] {
+            let expected = (direction, address.to_owned(), port, protocol.to_owned());
+            assert_eq!(remote(sample), expected, "{sample}");
+        }
+        with_sample("log-network-connect", |event| {
+            assert_eq!(event.network().expect("a connection").remote_host, "svc/shop/cart");
+        });
+        with_sample("alert-network-firewall", |event| {
+            let source = Endpoint { address: "10.42.3.17", port: Some(51544) };
+            assert_eq!(event.network().expect("a packet").source, source);
+        });
+        assert!(with_sample("alert-device-block", |event| event.network().is_none()));
+    }
+
+    #[test]
+    fn a_name_is_not_an_address_family() {
+        for (sample, name) in [
+            ("alert-dns-block", "4111-1111.drop.example"),
+            ("log-dns", "cart.shop.svc.cluster.local"),
+            ("log-dns-commas", "rates.example"),
+            ("log-network-connect", ""),
+            ("alert-network-block", ""),
+            ("log-file-failed", ""),
+        ] {
+            with_sample(sample, |event| assert_eq!(event.dns_name(), name, "{sample}"));
+        }
+    }
+}

@@ -57,7 +57,7 @@ impl Members {
         match self.take(name) {
             None => Ok(Vec::new()),
             Some(Value::Array(values)) => {
-                values.into_iter().map(|value| self.item(name, value)).collect()
+                values.into_iter().map(|value| self.item(name, "a list of texts", value)).collect()
             }
             Some(other) => Err(self.wrong(name, "a list of texts", &other)),
         }
@@ -69,9 +69,10 @@ impl Members {
     ) -> Result<HashMap<String, String, H>, String> {
         match self.take(name) {
             None => Ok(HashMap::default()),
-            Some(Value::Object(values)) => {
-                values.into_iter().map(|(key, value)| Ok((key, self.item(name, value)?))).collect()
-            }
+            Some(Value::Object(values)) => values
+                .into_iter()
+                .map(|(key, value)| Ok((key, self.item(name, "an object of texts", value)?)))
+                .collect(),
             Some(other) => Err(self.wrong(name, "an object of texts", &other)),
         }
     }
@@ -106,10 +107,10 @@ impl Members {
         self.left.remove(name)
     }
 
-    fn item(&self, name: &str, value: Value) -> Result<String, String> {
+    fn item(&self, name: &str, expected: &str, value: Value) -> Result<String, String> {
         match value {
             Value::String(text) => Ok(text),
-            other => Err(self.wrong(name, "texts within", &other)),
+            other => Err(self.wrong(name, expected, &other)),
         }
     }
 

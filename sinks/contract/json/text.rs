@@ -8,20 +8,35 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Appends a text in quotes. Beyond what JSON asks for, Go escapes `<`, `>`, `&` and the line
 /// separators U+2028 and U+2029, so that its JSON can stand within HTML and JavaScript.
 pub fn write_text(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
     out.push(b'"');
+    write_escaped(text, out);
+    out.push(b'"');
+}
+
+/// Appends what stands between the quotes.
+pub(super) fn write_escaped(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    match next_suspect(bytes, 0) {
+        None => out.extend_from_slice(bytes),
+        Some(found) => write_from(bytes, found, out),
+    }
+}
+
+#[cold]
+fn write_from(bytes: &[u8], first: usize, out: &mut Vec<u8>) {
     let mut written = 0;
-    let mut at = 0;
-    while let Some(found) = next_suspect(bytes, at) {
-        at = found + 1;
-        let Some(length) = escaped_length(&bytes[found..]) else { continue };
-        out.extend_from_slice(&bytes[written..found]);
-        write_escape(&bytes[found..found + length], out);
-        at = found + length;
-        written = at;
+    let mut suspect = Some(first);
+    while let Some(found) = suspect {
+        let mut next = found + 1;
+        if let Some(length) = escaped_length(&bytes[found..]) {
+            out.extend_from_slice(&bytes[written..found]);
+            next = found + length;
+            write_escape(&bytes[found..next], out);
+            written = next;
+        }
+        suspect = next_suspect(bytes, next);
     }
     out.extend_from_slice(&bytes[written..]);
-    out.push(b'"');
 }
 
 /// Appends a number in decimal.
@@ -46,20 +61,28 @@ pub(super) fn write_int(out: &mut Vec<u8>, number: i64) {
 
 /// Where the next byte stands that may need an escape.
 fn next_suspect(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    while let Some(step) = bytes.get(at..at + STEP) {
-        // No early end, so that all bytes of a step are compared at once.
-        if step.iter().fold(false, |found, byte| found | is_suspect(*byte)) {
-            break;
-        }
-        at += STEP;
-    }
-    bytes[at..].iter().position(|byte| is_suspect(*byte)).map(|found| at + found)
+    let (steps, _) = bytes[from..].as_chunks::<STEP>();
+    // No early end within a step, so that all its bytes are compared at once.
+    let clean = |step: &&[u8; STEP]| !step.iter().fold(false, |any, byte| any | is_suspect(*byte));
+    let at = from + STEP * steps.iter().take_while(clean).count();
+    let found = bytes[at..].iter().position(|byte| SUSPECT[usize::from(*byte)]);
+    found.map(|found| at + found)
 }
 
-/// 0xE2 begins U+2028 and U+2029, and much that is harmless.
-fn is_suspect(byte: u8) -> bool {
-    byte < b' ' || matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2)
+const SUSPECT: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = is_suspect(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+/// Four comparisons for six bytes: `"` and `&` differ in one bit, as do `<` and `>`. 0xE2 begins
+/// U+2028 and U+2029, and much that is harmless.
+const fn is_suspect(byte: u8) -> bool {
+    (byte < b' ') | (byte & !4 == b'"') | (byte & !2 == b'<') | (byte == b'\\') | (byte == 0xe2)
 }
 
 /// How many bytes make up what a suspect begins; nothing where it is harmless.
