@@ -13,7 +13,7 @@ mod tests;
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -22,7 +22,6 @@ use sidearm_sinks::contract::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::watch,
 };
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
@@ -32,9 +31,8 @@ use tonic::{
 };
 
 use line::Line;
-use queues::Queues;
 pub use queues::SubscriberReport;
-use service::LogService;
+use service::{Desk, LogService};
 
 /// The real relay pings an idle connection this often, and cuts one that does not answer.
 const PING_EVERY: Duration = Duration::from_secs(5);
@@ -45,34 +43,23 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// A relay without agents: whoever holds it is the cluster. Cheap to clone; clones are the same
 /// relay.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BuiltInRelay {
-    queues: Arc<Queues>,
-    answering: Arc<watch::Sender<bool>>,
+    desk: Arc<Desk>,
     /// Cancelled, and replaced, when every line is to be cut.
     lines: Arc<Mutex<CancellationToken>>,
-}
-
-impl Default for BuiltInRelay {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl BuiltInRelay {
     /// A relay nobody has called yet.
     pub fn new() -> Self {
-        Self {
-            queues: Arc::default(),
-            answering: Arc::new(watch::Sender::new(true)),
-            lines: Arc::default(),
-        }
+        Self::default()
     }
 
     /// Hands one message, as it stands on the wire, to every subscriber of the stream. Never
     /// waits: a subscriber whose queue is full loses it. With no subscriber it is gone.
     pub fn publish(&self, stream: Stream, message: Bytes) {
-        self.queues.publish(stream, &message);
+        self.desk.queues.publish(stream, &message);
     }
 
     /// Serves callers on a listening socket until `stop`, then as [`BuiltInRelay::serve`].
@@ -102,14 +89,10 @@ impl BuiltInRelay {
         let server = Server::builder()
             .http2_keepalive_interval(Some(PING_EVERY))
             .http2_keepalive_timeout(Some(PING_TIMEOUT))
-            .serve_with_incoming_shutdown(
-                LogService::new(self.queues.clone(), self.answering.subscribe()),
-                incoming,
-                async {
-                    stop.cancelled().await;
-                    self.end_streams(Status::ok(""));
-                },
-            );
+            .serve_with_incoming_shutdown(LogService(self.desk.clone()), incoming, async {
+                stop.cancelled().await;
+                self.end_streams(Status::ok(""));
+            });
         let patience = async {
             stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
@@ -125,22 +108,27 @@ impl BuiltInRelay {
     /// What each subscriber was sent and lost, the first to come first; the longest gone are
     /// forgotten beyond 1,000.
     pub fn subscribers(&self) -> Vec<SubscriberReport> {
-        self.queues.report()
+        self.desk.queues.report()
     }
 
     /// How many are subscribed to the stream now.
     pub fn subscribed(&self, stream: Stream) -> usize {
-        self.queues.subscribed(stream)
+        self.desk.queues.subscribed(stream)
     }
 
-    /// How often the stream was opened, ever.
+    /// How often the stream was asked for, in vain or not.
     pub fn openings(&self, stream: Stream) -> u64 {
-        self.queues.openings(stream)
+        self.desk.openings[stream.index()].load(Relaxed)
+    }
+
+    /// How often its health was asked for.
+    pub fn health_checks(&self) -> u64 {
+        self.desk.health_checks.load(Relaxed)
     }
 
     /// Ends every open stream with this status, once what waits in its queue was sent.
     pub fn end_streams(&self, status: Status) {
-        self.queues.end(&status);
+        self.desk.queues.end(&status);
     }
 
     /// Cuts every line at once, as a killed process does.
@@ -151,7 +139,13 @@ impl BuiltInRelay {
 
     /// Whether health checks are answered; those held back are answered once this is true again.
     pub fn answer_health_checks(&self, answer: bool) {
-        self.answering.send_replace(answer);
+        self.desk.answering.send_replace(answer);
+    }
+
+    /// Whether streams newly asked for end at once with status OK, as one with a filter the relay
+    /// does not know.
+    pub fn turn_away(&self, turn_away: bool) {
+        self.desk.turning_away.store(turn_away, Relaxed);
     }
 
     fn current_lines(&self) -> CancellationToken {

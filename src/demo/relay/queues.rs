@@ -42,7 +42,6 @@ pub struct SubscriberReport {
 pub(super) struct Queues {
     /// By [`Stream::index`].
     open: [RwLock<Vec<Subscriber>>; 3],
-    openings: [AtomicU64; 3],
     tallies: Mutex<VecDeque<Arc<Tally>>>,
 }
 
@@ -83,7 +82,6 @@ impl Queues {
         }
         tallies.push_back(tally.clone());
         drop(tallies);
-        self.openings[stream.index()].fetch_add(1, Relaxed);
         self.change(stream, |open| open.push(Subscriber { queue: sender, tally: tally.clone() }));
         Subscription { queue, tally, queues: self.clone() }
     }
@@ -113,10 +111,6 @@ impl Queues {
 
     pub(super) fn subscribed(&self, stream: Stream) -> usize {
         self.open[stream.index()].read().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    pub(super) fn openings(&self, stream: Stream) -> u64 {
-        self.openings[stream.index()].load(Relaxed)
     }
 
     pub(super) fn report(&self) -> Vec<SubscriberReport> {

@@ -5,7 +5,10 @@
 
 use std::{
     convert::Infallible,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -22,28 +25,48 @@ use tower::service_fn;
 use super::queues::Queues;
 use crate::relay::protocol::{HEALTH_CHECK, Raw, watch_path};
 
-/// What tonic serves.
-#[derive(Clone)]
-pub(super) struct LogService {
-    queues: Arc<Queues>,
-    answering: watch::Receiver<bool>,
+/// What callers meet.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) queues: Arc<Queues>,
+    /// Whether health checks are answered.
+    pub(super) answering: watch::Sender<bool>,
+    /// Whether every stream ends at once, as with a filter it does not know.
+    pub(super) turning_away: AtomicBool,
+    /// Calls, by [`Stream::index`].
+    pub(super) openings: [AtomicU64; 3],
+    /// Health checks, answered or not.
+    pub(super) health_checks: AtomicU64,
 }
 
-impl LogService {
-    pub(super) fn new(queues: Arc<Queues>, answering: watch::Receiver<bool>) -> Self {
-        Self { queues, answering }
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            queues: Arc::default(),
+            answering: watch::Sender::new(true),
+            turning_away: AtomicBool::new(false),
+            openings: Default::default(),
+            health_checks: AtomicU64::new(0),
+        }
     }
+}
 
+/// What tonic serves.
+#[derive(Clone)]
+pub(super) struct LogService(pub(super) Arc<Desk>);
+
+impl LogService {
     async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        let desk = &self.0;
         let path = request.uri().path();
         if path == HEALTH_CHECK {
-            let check = |request| health_check(self.answering.clone(), request);
-            return Grpc::new(Raw).unary(service_fn(check), request).await;
+            let echo = service_fn(|request| desk.health_check(request));
+            return Grpc::new(Raw).unary(echo, request).await;
         }
         match Stream::ALL.into_iter().find(|stream| watch_path(*stream) == path) {
             Some(stream) => {
-                let watch = |request| watch(self.queues.clone(), stream, request);
-                Grpc::new(Raw).server_streaming(service_fn(watch), request).await
+                let watch = service_fn(|request| desk.watch(stream, request));
+                Grpc::new(Raw).server_streaming(watch, request).await
             }
             None => Status::unimplemented(format!("unknown method {path}")).into_http(),
         }
@@ -65,34 +88,37 @@ impl tower::Service<http::Request<Body>> for LogService {
     }
 }
 
-/// Answers the number it is given, once health checks are answered at all.
-async fn health_check(
-    mut answering: watch::Receiver<bool>,
-    request: Request<Bytes>,
-) -> Result<Response<Bytes>, Status> {
-    let asked = NonceMessage::decode_from_slice(&request.into_inner()).map_err(malformed)?;
-    answering
-        .wait_for(|answering| *answering)
-        .await
-        .map_err(|_| Status::unavailable("the relay is gone"))?;
-    let reply = ReplyMessage { Retval: asked.nonce };
-    Ok(Response::new(reply.encode_to_bytes()))
-}
-
-/// Subscribes, and resolves with the first event. An end before it is answered with trailers
-/// alone, and so is a filter the relay does not know.
-async fn watch(
-    queues: Arc<Queues>,
-    stream: Stream,
-    request: Request<Bytes>,
-) -> Result<Response<impl tokio_stream::Stream<Item = Result<Bytes, Status>>>, Status> {
-    let request = RequestMessage::decode_from_slice(&request.into_inner()).map_err(malformed)?;
-    if !knows_filter(stream, &request.Filter) {
-        return Err(Status::ok(""));
+impl Desk {
+    /// Answers the number it is given, once health checks are answered at all.
+    async fn health_check(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
+        let asked = NonceMessage::decode_from_slice(&request.into_inner()).map_err(malformed)?;
+        self.health_checks.fetch_add(1, Relaxed);
+        self.answering
+            .subscribe()
+            .wait_for(|answering| *answering)
+            .await
+            .map_err(|_| Status::unavailable("the relay is gone"))?;
+        Ok(Response::new(ReplyMessage { Retval: asked.nonce }.encode_to_bytes()))
     }
-    let mut events = queues.subscribe(stream);
-    let first = events.next().await.unwrap_or_else(|| Err(Status::ok("")))?;
-    Ok(Response::new(tokio_stream::once(Ok(first)).chain(events)))
+
+    /// Subscribes, and resolves with the first event. An end before it is answered with trailers
+    /// alone, and so is a filter the relay does not know.
+    async fn watch(
+        &self,
+        stream: Stream,
+        request: Request<Bytes>,
+    ) -> Result<Response<impl tokio_stream::Stream<Item = Result<Bytes, Status>> + use<>>, Status>
+    {
+        let request =
+            RequestMessage::decode_from_slice(&request.into_inner()).map_err(malformed)?;
+        self.openings[stream.index()].fetch_add(1, Relaxed);
+        if self.turning_away.load(Relaxed) || !knows_filter(stream, &request.Filter) {
+            return Err(Status::ok(""));
+        }
+        let mut events = self.queues.subscribe(stream);
+        let first = events.next().await.unwrap_or_else(|| Err(Status::ok("")))?;
+        Ok(Response::new(tokio_stream::once(Ok(first)).chain(events)))
+    }
 }
 
 fn knows_filter(stream: Stream, filter: &str) -> bool {

@@ -1,0 +1,263 @@
+//! The certificate files, read anew at each connect.
+//!
+//! Every `helm upgrade` of KubeArmor makes new ones, authority and all, so a certificate that is
+//! refused is an outage like any other. TLS here is mutual: the relay takes any client whose
+//! certificate its own authority signed.
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::aws_lc_rs,
+};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, UnixTime,
+    pem::{self, PemObject as _},
+};
+use tokio::fs;
+
+use super::ConnectError;
+use crate::config::{RelayConfig, RelayTls, TlsMode};
+
+/// Where KubeArmor's own programs look, and where `kubearmor-client-certs` is best mounted.
+const FOLDER: &str = "/var/lib/kubearmor/tls";
+
+/// The files that make a TLS connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TlsFiles {
+    ca: PathBuf,
+    /// Certificate and key; none where neither was named nor found.
+    identity: Option<(PathBuf, PathBuf)>,
+    verify_name: bool,
+}
+
+impl TlsFiles {
+    /// What the configuration names, else what lies in KubeArmor's folder. None means plain text.
+    pub(super) async fn find(tls: &RelayTls) -> Result<Option<Self>, ConnectError> {
+        Self::find_in(tls, Path::new(FOLDER)).await
+    }
+
+    async fn find_in(tls: &RelayTls, folder: &Path) -> Result<Option<Self>, ConnectError> {
+        if tls.mode == TlsMode::Off {
+            return Ok(None);
+        }
+        let ca = tls.ca.clone().unwrap_or_else(|| folder.join("ca.crt"));
+        if tls.mode == TlsMode::Auto && !exists(&ca).await? {
+            return Ok(None);
+        }
+        let identity = match (&tls.cert, &tls.key) {
+            (Some(cert), Some(key)) => Some((cert.clone(), key.clone())),
+            (None, None) => identity_in(folder).await?,
+            _ => {
+                let why = "relay.tls has only one of cert and key; expected both or neither";
+                return Err(ConnectError(why.to_owned()));
+            }
+        };
+        Ok(Some(Self { ca, identity, verify_name: tls.verify_name.0 }))
+    }
+
+    /// Reads the files.
+    pub(super) async fn client_config(&self) -> Result<ClientConfig, ConnectError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(
+            self.roots().await?.into(),
+            provider.clone(),
+        )
+        .build()
+        .map_err(|error| unusable(&self.ca, &error))?;
+        let verifier: Arc<dyn ServerCertVerifier> =
+            if self.verify_name { verifier } else { Arc::new(ChainOnly(verifier)) };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("aws-lc-rs offers TLS 1.2 and 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match &self.identity {
+            Some((cert, key)) => builder
+                .with_client_auth_cert(certificates(cert).await?, private_key(key).await?)
+                .map_err(|error| unusable(key, &error))?,
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
+
+    /// The name to look for: the configured one, else the host of the address.
+    pub(super) fn server_name(
+        &self,
+        config: &RelayConfig,
+    ) -> Result<ServerName<'static>, ConnectError> {
+        let host = || config.address.rsplit_once(':').map_or(&*config.address, |(host, _)| host);
+        let name = config.tls.server_name.as_deref().unwrap_or_else(host);
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        ServerName::try_from(name.to_owned()).map_err(|_| {
+            ConnectError(format!(
+                "reading the relay's name \"{name}\": expected a DNS name or an IP address; set \
+                 relay.tls.server_name"
+            ))
+        })
+    }
+
+    async fn roots(&self) -> Result<RootCertStore, ConnectError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(&self.ca).await? {
+            roots.add(certificate).map_err(|error| unusable(&self.ca, &error))?;
+        }
+        Ok(roots)
+    }
+}
+
+/// The names that KubeArmor's programs and its Kubernetes secrets give the client's files.
+async fn identity_in(folder: &Path) -> Result<Option<(PathBuf, PathBuf)>, ConnectError> {
+    for name in ["client", "tls"] {
+        let pair = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+        if exists(&pair.0).await? && exists(&pair.1).await? {
+            return Ok(Some(pair));
+        }
+    }
+    Ok(None)
+}
+
+async fn exists(path: &Path) -> Result<bool, ConnectError> {
+    fs::try_exists(path).await.map_err(|error| unusable(path, &error))
+}
+
+async fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
+    let text = read(path).await?;
+    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(unusable(path, &pem::Error::NoItemsFound))
+        }
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+/// PKCS#1 (as KubeArmor writes it), PKCS#8 or SEC1.
+async fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConnectError> {
+    PrivateKeyDer::from_pem_slice(&read(path).await?).map_err(|error| unusable(path, &error))
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, ConnectError> {
+    fs::read(path).await.map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &dyn Error) -> ConnectError {
+    ConnectError(format!("reading {} for TLS with the relay: {error}", path.display()))
+}
+
+/// Checks the chain, the time and the signature, and forgives the name: certificates that a relay
+/// makes for itself carry none.
+#[derive(Debug)]
+struct ChainOnly(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for ChainOnly {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // The chain is checked before the name, so whoever fails by name alone has passed.
+        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            checked => checked,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn found(mode: TlsMode, files: &[&str]) -> Result<Option<TlsFiles>, ConnectError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        for file in files {
+            std::fs::write(folder.path().join(file), "").expect("a file");
+        }
+        let tls = RelayTls { mode, ..RelayTls::default() };
+        let found = TlsFiles::find_in(&tls, folder.path()).await?;
+        let base = |path: PathBuf| path.strip_prefix(folder.path()).expect("inside").to_owned();
+        Ok(found.map(|files| TlsFiles {
+            ca: base(files.ca),
+            identity: files.identity.map(|(cert, key)| (base(cert), base(key))),
+            ..files
+        }))
+    }
+
+    #[tokio::test]
+    async fn the_mode_and_the_files_decide() {
+        let with = |identity: Option<&str>| {
+            let identity =
+                identity.map(|name| (format!("{name}.crt").into(), format!("{name}.key").into()));
+            Ok(Some(TlsFiles { ca: "ca.crt".into(), identity, verify_name: true }))
+        };
+        let agent = ["ca.crt", "client.crt", "client.key"];
+        let secret = ["ca.crt", "tls.crt", "tls.key"];
+        assert_eq!(found(TlsMode::Off, &agent).await, Ok(None));
+        assert_eq!(found(TlsMode::Auto, &[]).await, Ok(None));
+        assert_eq!(found(TlsMode::Auto, &["tls.crt", "tls.key"]).await, Ok(None));
+        assert_eq!(found(TlsMode::Auto, &["ca.crt", "tls.key"]).await, with(None));
+        assert_eq!(found(TlsMode::Auto, &agent).await, with(Some("client")));
+        assert_eq!(found(TlsMode::Auto, &secret).await, with(Some("tls")));
+        assert_eq!(found(TlsMode::On, &[]).await, with(None));
+    }
+
+    #[tokio::test]
+    async fn half_an_identity_is_told() {
+        let tls = RelayTls { mode: TlsMode::On, cert: Some("/c".into()), ..RelayTls::default() };
+        let error = TlsFiles::find(&tls).await.expect_err("no key");
+        assert!(error.to_string().contains("only one of cert and key"), "{error}");
+    }
+
+    #[test]
+    fn the_name_is_the_host_unless_it_is_given() {
+        let files = TlsFiles { ca: PathBuf::new(), identity: None, verify_name: true };
+        let name = |address: &str, name: Option<&str>| {
+            let server_name = name.map(str::to_owned);
+            let tls = RelayTls { server_name, ..RelayTls::default() };
+            let config = RelayConfig { address: address.to_owned(), tls };
+            files.server_name(&config).map(|name| name.to_str().into_owned())
+        };
+        assert_eq!(name("kubearmor.ns.svc:32767", None), Ok("kubearmor.ns.svc".to_owned()));
+        assert_eq!(name("[::1]:32767", None), Ok("::1".to_owned()));
+        assert_eq!(name("10.0.0.1:32767", Some("localhost")), Ok("localhost".to_owned()));
+        name("under score!:1", None).expect_err("no name");
+    }
+}
