@@ -6,13 +6,13 @@
 //! meaning or transport.
 
 /// KubeArmor's package `feeder`.
-#[expect(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+#[expect(missing_docs, reason = "generated code")]
 pub mod feeder {
     include!("generated/feeder.rs");
 }
 
 /// Sidearm's own messages.
-#[expect(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+#[expect(missing_docs, reason = "generated code")]
 pub mod sidearm {
     include!("generated/sidearm.rs");
 }

@@ -32,7 +32,7 @@ pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Signing, Tls,
 pub use prefixed::Prefixed;
 pub use samples::samples;
 pub use secret::{Secret, SecretUrl};
-pub use suggest::{did_you_mean, nearest};
+pub use suggest::did_you_mean;
 pub use units::{ByteSize, Span, parse_bytes, parse_span};
 pub use verdict::{Question, Verdict};
 
