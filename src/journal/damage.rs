@@ -3,7 +3,10 @@
 //! The file a piece is set aside in is also the mark that it was told, so that a restart does not
 //! tell it again.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use sidearm_sinks::contract::Stream;
 use tracing::{error, warn};
@@ -12,7 +15,7 @@ use super::{loss::Loss, shared::Shared};
 
 /// What of one piece is set aside, in bytes.
 pub(super) const MAX_PIECE_BYTES: u64 = 1 << 20;
-/// What is set aside in all, in bytes; further pieces leave an empty file as their mark.
+/// What is set aside in all, in bytes; of further pieces only the name.
 const MAX_SET_ASIDE_BYTES: u64 = 64 << 20;
 /// Pieces that are marked; further ones are told again after each restart.
 const MAX_MARKS: usize = 1_000;
@@ -31,7 +34,7 @@ pub(super) struct Piece {
     pub bytes: Vec<u8>,
     /// Events in it; 0 where nobody can know.
     pub events: u64,
-    /// When they came, as near as is known, in microseconds since 1970.
+    /// When what stands before it came, in microseconds since 1970; 0 where nobody can know.
     pub received_us: u64,
 }
 
@@ -59,34 +62,52 @@ impl Shared {
             return;
         }
         let folder = self.folder.join("damaged");
-        let marks = self.disk.list(&folder).unwrap_or_default();
-        if marks.iter().any(|(mark, _)| *mark == name) {
+        let aside = self.disk.list(&folder).unwrap_or_default();
+        if aside.iter().any(|(told, _)| *told == name) {
             return;
         }
-        let loss =
-            Loss { events: piece.events, from_us: piece.received_us, to_us: None, reason: REASON };
-        let told = self.waiting().push_loss(piece.stream, loss);
-        self.wake.notify_one();
-        self.note_damaged_piece(piece.stream);
+        let mark = folder.join(&name);
         error!(
-            stream = %piece.stream, events = piece.events, offset = piece.offset,
-            segment = piece.segment, set_aside = %folder.join(&name).display(),
+            stream = %piece.stream, events = piece.events, segment = piece.segment,
+            offset = piece.offset, set_aside = %mark.display(),
             "a damaged part of the journal was skipped"
         );
-        if told && marks.len() < MAX_MARKS {
-            let room = MAX_SET_ASIDE_BYTES.saturating_sub(marks.iter().map(|(_, n)| n).sum());
-            let fits = piece.bytes.len() as u64 <= room;
-            self.set_aside(folder, &name, if fits { &piece.bytes } else { &[] });
+        self.note_damaged_piece(piece.stream);
+        let room = MAX_SET_ASIDE_BYTES.saturating_sub(aside.iter().map(|(_, bytes)| bytes).sum());
+        let fits = piece.bytes.len() as u64 <= room;
+        let is_aside = aside.len() < MAX_MARKS
+            && self.set_aside(&folder, &untold(&mark), if fits { &piece.bytes } else { &[] });
+        let loss = Loss {
+            events: piece.events,
+            from_us: piece.received_us,
+            to_us: None,
+            reason: REASON,
+            mark: is_aside.then_some(mark),
+        };
+        if !self.waiting().push_loss(piece.stream, loss) {
+            warn!(stream = %piece.stream, "no gap record tells of the damage: too much waits");
+        }
+        self.wake.notify_one();
+    }
+
+    /// A gap record tells of the piece now: a restart does not tell it again. Blocks.
+    pub(super) fn mark_told(&self, mark: &Path) {
+        if let Err(error) = self.disk.rename(&untold(mark), mark) {
+            warn!(%error, file = %mark.display(), "a damaged part cannot be marked as told");
         }
     }
 
-    fn set_aside(&self, folder: PathBuf, name: &str, bytes: &[u8]) {
-        let done = self
-            .disk
-            .create_folder(&folder)
-            .and_then(|()| self.disk.replace(&folder.join(name), bytes, false));
-        if let Err(error) = done {
-            warn!(%error, name, "the damaged part of the journal could not be set aside");
+    fn set_aside(&self, folder: &Path, file: &Path, bytes: &[u8]) -> bool {
+        let done =
+            self.disk.create_folder(folder).and_then(|()| self.disk.replace(file, bytes, false));
+        if let Err(error) = &done {
+            warn!(%error, file = %file.display(), "a damaged part cannot be set aside");
         }
+        done.is_ok()
     }
+}
+
+/// What a piece is called until a gap record tells of it.
+fn untold(mark: &Path) -> PathBuf {
+    mark.with_extension("untold")
 }

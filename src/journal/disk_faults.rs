@@ -3,7 +3,7 @@
 use std::{
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -14,11 +14,13 @@ use super::disk::{Disk, DiskFile, RealDisk};
 #[derive(Debug, Clone, Default)]
 pub struct FaultyDisk {
     faults: Arc<Mutex<Faults>>,
+    released: Arc<Condvar>,
 }
 
 #[derive(Debug, Default)]
 struct Faults {
     write_delay: Duration,
+    holds_writes: bool,
     room_bytes: Option<u64>,
     write_error: Option<io::ErrorKind>,
     read_error: Option<io::ErrorKind>,
@@ -34,6 +36,13 @@ impl FaultyDisk {
     /// Makes each write of a block take this much longer.
     pub fn set_write_delay(&self, delay: Duration) {
         self.faults().write_delay = delay;
+    }
+
+    /// Makes each write of a block wait until this is called with `false`. A runtime that ends
+    /// before waits, too.
+    pub fn set_holds_writes(&self, hold: bool) {
+        self.faults().holds_writes = hold;
+        self.released.notify_all();
     }
 
     /// Lets so many more bytes be written; what does not fit is written in part and refused as a
@@ -59,6 +68,15 @@ impl FaultyDisk {
 
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().expect("nobody panics while holding it")
+    }
+
+    fn wait_to_write(&self) {
+        let delay = self.faults().write_delay;
+        if !delay.is_zero() {
+            std::thread::sleep(delay);
+        }
+        let held = self.released.wait_while(self.faults(), |faults| faults.holds_writes);
+        drop(held.expect("nobody panics while holding it"));
     }
 
     fn may_write(&self) -> io::Result<()> {
@@ -142,10 +160,7 @@ struct FaultyFile {
 
 impl DiskFile for FaultyFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        let delay = self.disk.faults().write_delay;
-        if !delay.is_zero() {
-            std::thread::sleep(delay);
-        }
+        self.disk.wait_to_write();
         self.disk.may_write()?;
         let fits = self.disk.take_room(bytes.len());
         self.file.append(&bytes[..fits])?;

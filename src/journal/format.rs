@@ -265,6 +265,21 @@ mod tests {
         }
     }
 
+    /// A block as version 1 wrote it. Journals like it lie on disks, so this is never renewed.
+    const VERSION_1: [u8; 59] = *b"SAJ1\x35\x16\x9b\x6c\x6c\xe1\x04\x30\
+        \x13\0\0\0\x11\0\0\0\x03\0\0\0\x07\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\
+        \xf0\x02\x05\0alert\x03\0log\x03\x01gap";
+
+    #[test]
+    fn a_journal_of_version_1_is_read() {
+        let (header, payload) = read(&VERSION_1).expect("a whole block");
+        assert_eq!((header.first, header.end(), header.received_us), (7, 10, 8));
+        let found: Vec<_> = records(&payload).collect();
+        let expected: [(Kind, &[u8]); 3] =
+            [(Kind::Event, b"alert"), (Kind::Event, b"log"), (Kind::Gap, b"gap")];
+        assert_eq!(found, expected);
+    }
+
     #[test]
     fn a_header_is_found_behind_rubbish() {
         let (block, _) = encoded(7, 8, &[b"message".to_vec()]);

@@ -1,6 +1,9 @@
 //! What the journal itself had to lose, and the gap record that tells of it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use buffa::Message as _;
 use sidearm_proto::sidearm::Gap;
@@ -16,6 +19,8 @@ pub(super) struct Loss {
     pub to_us: Option<u64>,
     /// Why, for a person.
     pub reason: &'static str,
+    /// The file, set aside, that is marked once this is told.
+    pub mark: Option<PathBuf>,
 }
 
 impl Loss {
@@ -26,6 +31,8 @@ impl Loss {
             from_us: self.from_us.min(other.from_us),
             to_us: self.to_us.zip(other.to_us).map(|(one, two)| one.max(two)),
             reason: self.reason,
+            // Told again after a restart rather than never.
+            mark: None,
         }
     }
 

@@ -177,7 +177,7 @@ impl Found {
         let events = self.head - self.recovered.next;
         (events > 0).then(|| {
             error!(stream = %self.stream, events, "{BEHIND_CURSORS}");
-            Loss { events, from_us: now_us(), to_us: None, reason: BEHIND_CURSORS }
+            Loss { events, from_us: now_us(), to_us: None, reason: BEHIND_CURSORS, mark: None }
         })
     }
 }

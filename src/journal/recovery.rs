@@ -64,7 +64,8 @@ impl Recovered {
         if whole.bytes > 0 {
             self.segments.push(whole);
         }
-        self.continues = done.is_ok();
+        // Where nothing is whole, the next segment takes this one's place, name and all.
+        self.continues = done.is_ok() && whole.bytes > 0;
         if let Err(error) = done {
             error!(file = %path.display(), %error, "a segment could not be read to its end");
             // What cannot be read is neither written over nor counted again.
@@ -159,7 +160,8 @@ mod tests {
             let whole_bytes = if whole == 0 { 0 } else { ends[whole - 1] as u64 };
             assert_eq!(found.next, FIRST + 2 * whole as u64, "cut at {cut}");
             assert_eq!(found.segments.iter().map(|s| s.bytes).sum::<u64>(), whole_bytes);
-            assert!(found.continues && found.damage.is_empty(), "cut at {cut}");
+            assert_eq!(found.continues, whole > 0, "cut at {cut}");
+            assert!(found.damage.is_empty(), "cut at {cut}");
         }
     }
 
@@ -175,6 +177,18 @@ mod tests {
             let (next, events) = if is_last_header { (4, 0) } else { (6, 2) };
             assert_eq!((found.next, found.damage[0].events), (FIRST + next, events), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn a_newest_segment_without_a_whole_block_gives_its_name_to_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (bytes, ends) = three_blocks();
+        fs::write(Segment::path(FIRST, folder.path()), &bytes[..ends[1]]).expect("a segment");
+        fs::write(Segment::path(FIRST + 4, folder.path()), &bytes[ends[1]..ends[1] + 50])
+            .expect("a torn segment");
+        let found = recover(&RealDisk, folder.path(), Stream::Alert).expect("a folder");
+        assert_eq!((found.next, found.continues), (FIRST + 4, false));
+        assert_eq!(found.segments, [Segment { first: FIRST, bytes: ends[1] as u64 }]);
     }
 
     #[test]

@@ -124,14 +124,17 @@ impl Scribe {
         state.segments().written(self.actives[stream.index()].segment());
         let mut head = state.head();
         let mut events = 0;
+        let mut told = Vec::new();
         for sealed in written {
             events += u64::from(sealed.events);
             self.shared.waiting().written(stream, sealed.memory_bytes());
+            told.extend(sealed.tells.as_ref().and_then(|loss| loss.mark.clone()));
             let block = Arc::new(sealed.into_block(head));
             head = block.end();
             state.newest().push(block);
         }
         state.publish(head, events);
         self.shared.changed();
+        told.iter().for_each(|mark| self.shared.mark_told(mark));
     }
 }

@@ -83,7 +83,7 @@ impl Waiting {
         let now = now_us();
         let line = &mut self.lines[stream.index()];
         line.refused += 1;
-        line.lose(Loss { events: 1, from_us: now, to_us: None, reason: TOO_LARGE });
+        line.lose(Loss { events: 1, from_us: now, to_us: None, reason: TOO_LARGE, mark: None });
     }
 
     /// The blocks to write next, of the stream that goes before all others.
@@ -170,7 +170,8 @@ impl Line {
     fn refuse(&mut self, sealed: Sealed) {
         let events = u64::from(sealed.events);
         self.refused += events;
-        let came = Loss { events, from_us: sealed.received_us, to_us: None, reason: REFUSED };
+        let came =
+            Loss { events, from_us: sealed.received_us, to_us: None, reason: REFUSED, mark: None };
         self.lose(sealed.tells.unwrap_or(came));
     }
 

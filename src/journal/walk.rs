@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What is read at once, in bytes, unless a block is larger.
-const WINDOW_BYTES: u64 = 64 << 10;
+const WINDOW_BYTES: u64 = 128 << 10;
 /// A compressed record takes at least one byte for so many: bounds what a number may jump.
 const MAX_RECORDS_PER_BYTE: u64 = 255;
 

@@ -92,6 +92,38 @@ async fn damage_met_while_reading_is_skipped_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whatever_befalls_a_segment_what_is_read_is_true_and_writing_goes_on() {
+    let folder = folder();
+    let all = three_blocks(&folder).await;
+    let whole = fs::read(segment(&folder, 0)).expect("a segment");
+    for seed in 0..150_usize {
+        let (at, length) = (seed * 7_919 % whole.len(), seed * 31 % 300);
+        let end = (at + length).min(whole.len());
+        let mut bytes = whole.clone();
+        match seed % 4 {
+            0 => bytes[at..end].fill(0),
+            1 => drop(bytes.drain(at..end)),
+            2 => drop(bytes.splice(at..at, whole[..length].to_vec())),
+            _ => bytes.extend_from_slice(&whole[at..end]),
+        }
+        fs::remove_dir_all(folder.path().join("damaged")).unwrap_or_default();
+        fs::remove_dir_all(folder.path().join("journal/alerts")).expect("a folder");
+        fs::create_dir(folder.path().join("journal/alerts")).expect("a folder");
+        fs::write(segment(&folder, 0), &bytes).expect("a damaged segment");
+        let mut opened = Opened::at(&folder).await;
+        opened.write(&[b"new".to_vec()]).await;
+        let read = alerts(&opened.journal).await;
+        assert!(read.iter().is_sorted_by(|one, next| one.0 < next.0), "seed {seed}");
+        assert!(read.iter().any(|record| record.2 == b"new"), "seed {seed}");
+        for (number, kind, message) in read {
+            let old = kind == Kind::Event && message != b"new";
+            assert!(!old || message == all[number as usize], "seed {seed}, number {number}");
+        }
+        opened.close().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn numbers_a_sink_has_settled_are_not_given_out_again() {
     let folder = folder();
     three_blocks(&folder).await;
