@@ -35,7 +35,7 @@ pub(super) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
 }
 
 /// Waits that let a test end soon.
-pub(super) fn quick() -> Timing {
+fn quick() -> Timing {
     Timing {
         nonce_every: Duration::from_millis(10),
         shortest_wait: Duration::from_millis(5),
@@ -63,7 +63,7 @@ impl Record {
 /// Where everything comes together.
 pub(super) struct Station {
     pub(super) relay: BuiltInRelay,
-    pub(super) folder: TempDir,
+    folder: TempDir,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
     serving: Option<(DropGuard, JoinHandle<()>)>,
