@@ -4,7 +4,11 @@
 //! configuration) and the rule that a reader who closes the pipe early has simply seen enough.
 //! What a command finds goes to standard output, what went wrong to standard error.
 
+mod check;
+mod config_file;
 mod demo;
+mod preview;
+mod sinks;
 mod stop;
 
 use std::{
@@ -13,6 +17,8 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+
+pub(crate) use config_file::ConfigFile;
 
 /// Forwards KubeArmor's runtime-security events to SIEMs and chats, losing none in silence.
 #[derive(Debug, Parser)]
@@ -30,6 +36,9 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
+    Preview(preview::Args),
+    Sinks(sinks::Args),
     Demo(demo::Args),
 }
 
@@ -53,6 +62,9 @@ impl From<Exit> for ExitCode {
 /// Reads the command line, does what it says, and answers with the exit code.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Check(args) => check::run(args),
+        Command::Preview(args) => preview::run(args),
+        Command::Sinks(args) => sinks::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match done {

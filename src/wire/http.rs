@@ -20,6 +20,8 @@ use tokio::task::spawn_blocking;
 
 use super::{Attempt, Wire, WireError, signing, tls};
 
+/// What destinations know us by.
+const USER_AGENT: &str = concat!("sidearm/", env!("CARGO_PKG_VERSION"));
 /// As much of an answer as is read.
 const MAX_REPLY_BYTES: usize = 64 * 1024;
 /// No destination may stop itself for longer by `Retry-After`.
@@ -62,17 +64,12 @@ impl HttpWire {
 
     async fn attempt(&self, request: HttpRequest) -> Result<HttpReply, WireError> {
         let client = self.client().await?;
-        let HttpRequest { method, url, mut headers, body, gzip, message_id, .. } = request;
-        if let Some(keys) = &self.connection.signing {
-            signing::sign(keys, &message_id, SystemTime::now(), &body, &mut headers)
-                .map_err(WireError::Unusable)?;
-        }
+        let headers = headers_of(&request, &self.connection, SystemTime::now())
+            .map_err(WireError::Unusable)?;
+        let HttpRequest { method, url, body, gzip, .. } = request;
         let body = match gzip {
             Gzip::Off => body,
-            Gzip::Level(level) => {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                compressed(body, level).await?
-            }
+            Gzip::Level(level) => compressed(body, level).await?,
         };
         let answer = client.request(method, url).headers(headers).body(body).send().await;
         read(answer.map_err(|error| self.failed(error))?).await.map_err(|error| self.failed(error))
@@ -132,7 +129,6 @@ impl Current {
         // Before the files are read: a change in between is then seen at the next request.
         let files = tls::Stamp::of(&connection.tls);
         let builder = Client::builder()
-            .user_agent(concat!("sidearm/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .timeout(connection.timeout)
             .connect_timeout(MAX_CONNECT.min(connection.timeout / 2))
@@ -143,6 +139,27 @@ impl Current {
             .map_err(|error| format!("preparing TLS: {}", in_words(error)))?;
         Ok(Self { client, files })
     }
+}
+
+/// The headers an attempt is sent with: the sink's own, whose program it is, the signature of this
+/// moment, and the compression of the body.
+///
+/// # Errors
+/// The request cannot be signed.
+pub(crate) fn headers_of(
+    request: &HttpRequest,
+    connection: &HttpConnection,
+    now: SystemTime,
+) -> Result<HeaderMap, String> {
+    let mut headers = request.headers.clone();
+    headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+    if let Some(keys) = &connection.signing {
+        signing::sign(keys, &request.message_id, now, &request.body, &mut headers)?;
+    }
+    if let Gzip::Level(_) = request.gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(headers)
 }
 
 /// Status, headers and as much of the body as anybody reads. A body that breaks off is a lost

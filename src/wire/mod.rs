@@ -9,6 +9,7 @@ mod tls;
 
 pub use append::AppendWire;
 pub use http::HttpWire;
+pub(crate) use http::headers_of;
 
 use std::{fmt, future::Future, pin::Pin};
 
