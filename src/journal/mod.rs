@@ -56,7 +56,6 @@ use shared::Shared;
 
 pub use appender::{Appender, BLOCK_AGE};
 pub use block::Block;
-pub use cursor::{Counts, Cursor};
 pub use cursors::SinkCursors;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use disk_faults::FaultyDisk;

@@ -10,7 +10,10 @@ use sidearm_sinks::contract::Kind;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::*;
+use super::{
+    cursor::{Counts, Cursor},
+    *,
+};
 
 const MIB: u64 = 1 << 20;
 
