@@ -96,3 +96,27 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> WireError {
         _ => WireError::NotSent(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sidearm_sinks::contract::Rotation;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_appends() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("new/f.ndjson");
+        let rotation = Rotation { max_bytes: 0, max_age: Duration::ZERO, keep: 0, gzip: false };
+        let connection = AppendConnection::File { path: path.clone(), rotation, sync: true };
+        let wire = AppendWire::new(&connection).expect("a path");
+        for line in ["{\"n\":1}\n", "{\"n\":2}\n"] {
+            let bytes = Bytes::from_static(line.as_bytes());
+            wire.call(AppendRequest { bytes }).await.expect("room on the disk");
+        }
+        let text = std::fs::read_to_string(path).expect("the file");
+        assert_eq!(text, "{\"n\":1}\n{\"n\":2}\n");
+    }
+}

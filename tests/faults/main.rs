@@ -1,4 +1,5 @@
 //! Real sockets, the real clock, short time-outs: servers that hang, lie, hang up or have a bad
 //! certificate. Waits poll with a deadline; nothing is asserted about time.
 
+mod http;
 mod relay;

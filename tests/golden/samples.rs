@@ -5,9 +5,9 @@ use sidearm_proto::sidearm::Gap;
 use sidearm_sinks::contract::{Arrival, Event, Kind, Stream, from_json, samples};
 
 /// A record of a journal.
-pub struct Sample {
-    pub name: &'static str,
-    pub stream: Stream,
+pub(crate) struct Sample {
+    pub(crate) name: &'static str,
+    pub(crate) stream: Stream,
     kind: Kind,
     message: Vec<u8>,
 }
@@ -19,7 +19,7 @@ impl Sample {
     }
 
     /// The record, seen through.
-    pub fn event(&self) -> Event<'_> {
+    pub(crate) fn event(&self) -> Event<'_> {
         let arrival =
             Arrival { stream: self.stream, sequence: 7, received_us: 1_789_899_072_000_000 };
         Event::decode(self.kind, arrival, &self.message, "prod-eu").expect(self.name)
@@ -27,7 +27,7 @@ impl Sample {
 }
 
 /// Every sample of the contract, and a gap record.
-pub fn all() -> Vec<Sample> {
+pub(crate) fn all() -> Vec<Sample> {
     let gap = Gap {
         FromMicros: 1_789_899_000_000_000,
         ToMicros: 1_789_899_060_000_000,
@@ -44,7 +44,7 @@ pub fn all() -> Vec<Sample> {
 }
 
 /// As large as a kernel's event may become, and of characters that JSON writes as six.
-pub fn largest() -> Sample {
+pub(crate) fn largest() -> Sample {
     const DATA_CHARS: usize = 64 * 1024;
     let data = "<".repeat(DATA_CHARS);
     Sample::of_json(

@@ -16,16 +16,16 @@ use toml::de::{DeTable, DeValue};
 use crate::samples::Sample;
 
 /// A sink, and what must not be seen of it.
-pub struct Subject {
-    pub facts: Facts,
-    pub secrets: Vec<String>,
+pub(crate) struct Subject {
+    pub(crate) facts: Facts,
+    pub(crate) secrets: Vec<String>,
     destination: Destination,
     renderer: Renderer,
 }
 
 impl Subject {
     /// The sink as its own example has it.
-    pub fn of_example(entry: &Entry) -> Self {
+    pub(crate) fn of_example(entry: &Entry) -> Self {
         let facts = (entry.facts)();
         let secrets = facts.sample_secrets;
         let lines = secrets.iter().fold(facts.example.to_owned(), |lines, (name, secret)| {
@@ -46,7 +46,7 @@ impl Subject {
     }
 
     /// What one request of it may hold.
-    pub fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         let limits = self.facts.limits.clone();
         match &self.destination {
             Destination::Http(sink) => sink.limits(limits),
@@ -55,7 +55,7 @@ impl Subject {
     }
 
     /// What it makes of one event.
-    pub fn record(&self, sample: &Sample) -> Vec<u8> {
+    pub(crate) fn record(&self, sample: &Sample) -> Vec<u8> {
         let event = sample.event();
         let (mut body, mut record) = (Vec::new(), Vec::new());
         self.renderer.render(&event, &mut body).expect(sample.name);
@@ -65,7 +65,7 @@ impl Subject {
     }
 
     /// The body of one request for all of them.
-    pub fn body(&self, samples: &[&Sample]) -> Bytes {
+    pub(crate) fn body(&self, samples: &[&Sample]) -> Bytes {
         let batch = self.batch(samples);
         match &self.destination {
             Destination::Http(sink) => sink.request(&batch).body,
@@ -74,7 +74,7 @@ impl Subject {
     }
 
     /// The request as people may see it.
-    pub fn shown(&self, samples: &[&Sample]) -> String {
+    pub(crate) fn shown(&self, samples: &[&Sample]) -> String {
         let batch = self.batch(samples);
         match &self.destination {
             Destination::Http(sink) => http(&sink.request(&batch)),
@@ -86,7 +86,7 @@ impl Subject {
     }
 
     /// Everything of it that the program could print by mistake.
-    pub fn debugged(&self, samples: &[&Sample]) -> String {
+    pub(crate) fn debugged(&self, samples: &[&Sample]) -> String {
         let batch = self.batch(samples);
         match &self.destination {
             Destination::Http(sink) => format!("{:?}{:?}", sink.connection(), sink.request(&batch)),
@@ -120,7 +120,7 @@ impl Subject {
 }
 
 /// Tables beside the examples, of settings that change what a request is.
-pub fn variants() -> impl Iterator<Item = Subject> {
+pub(crate) fn variants() -> impl Iterator<Item = Subject> {
     let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let webhook = format!(
         "url = \"https://user:hunter2@hook/hunter2?key=hunter2\"\nsecret = \"{key}\"\n\
