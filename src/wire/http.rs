@@ -18,7 +18,7 @@ use reqwest::{Client, Response, redirect};
 use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest};
 use tokio::task::spawn_blocking;
 
-use super::{Attempt, Wire, WireError, signing, tls};
+use super::{Attempt, Wire, WireError, proxy, signing, tls};
 
 /// What destinations know us by.
 const USER_AGENT: &str = concat!("sidearm/", env!("CARGO_PKG_VERSION"));
@@ -35,7 +35,7 @@ const MAX_IDLE: Duration = Duration::from_secs(30);
 /// A larger body is compressed on a thread for such work: a millisecond for each megabyte or so.
 const MAX_BYTES_COMPRESSED_INLINE: usize = 32 * 1024;
 
-/// The way to one HTTP destination. Cheap to call from several lanes' tasks at once.
+/// The way to one HTTP destination; several attempts may be under way at once.
 #[derive(Debug)]
 pub struct HttpWire {
     connection: HttpConnection,
@@ -134,6 +134,7 @@ impl Current {
             .connect_timeout(MAX_CONNECT.min(connection.timeout / 2))
             .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
             .pool_idle_timeout(MAX_IDLE);
+        let builder = proxy::apply(builder, |name| std::env::var(name).ok())?;
         let client = tls::apply(&connection.tls, builder)?
             .build()
             .map_err(|error| format!("preparing TLS: {}", in_words(error)))?;

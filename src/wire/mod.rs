@@ -4,6 +4,7 @@
 
 mod append;
 mod http;
+mod proxy;
 mod signing;
 mod tls;
 
