@@ -14,6 +14,7 @@ mod stop;
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Parser, Subcommand};
@@ -82,7 +83,14 @@ pub(crate) fn complain(sentence: &str) {
     let _ = writeln!(anstream::stderr(), "sidearm: {sentence}");
 }
 
+/// Once a command is done, blocking work may go on for this long: a write to a pipe that nobody
+/// reads would hold the program for ever.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
 /// Runs a command that needs timers and sockets.
 pub(crate) fn block_on<F: Future>(work: F) -> io::Result<F::Output> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LAST_WORK);
+    Ok(done)
 }

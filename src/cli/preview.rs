@@ -8,18 +8,15 @@ mod request;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anstyle::{Effects, Style};
 use sidearm_sinks::contract::Stream;
 
-use self::{
-    events::Given,
-    request::{Preview, preview},
-};
+use self::request::{Preview, Subject};
 use super::{ConfigFile, Exit, complain};
-use crate::config::{Config, SinkConfig};
+use crate::config::Config;
 
 const BOLD: Style = Style::new().effects(Effects::BOLD);
 const DIM: Style = Style::new().effects(Effects::DIMMED);
@@ -59,11 +56,7 @@ pub(crate) fn run(args: Args) -> io::Result<Exit> {
         complain(&why);
         return Ok(Exit::Failed);
     }
-    let previews = match &args.event {
-        None => of_samples(&config),
-        Some(path) => events::read(path).and_then(|given| of_events(&config, &given)),
-    };
-    let previews = match previews {
+    let previews = match previews(&config, args.event.as_deref()) {
         Ok(previews) => previews,
         Err(why) => {
             complain(&why);
@@ -89,29 +82,33 @@ fn keep_one(config: &mut Config, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn of_events(config: &Config, given: &[Given]) -> Result<Vec<Preview>, String> {
-    let of_one = |given| config.sinks.iter().map(move |sink| of(config, sink, given));
-    given.iter().flat_map(of_one).collect()
+fn previews(config: &Config, event: Option<&Path>) -> Result<Vec<Preview>, String> {
+    let subjects: Vec<Subject<'_>> =
+        config.sinks.iter().map(|sink| Subject::new(config, sink)).collect::<Result<_, _>>()?;
+    match event {
+        None => of_samples(&subjects),
+        Some(path) => {
+            let given = events::read(path)?;
+            let of_one = |given| subjects.iter().map(move |subject| subject.preview(given));
+            given.iter().flat_map(of_one).collect()
+        }
+    }
 }
 
 /// For each sink and stream the first sample that it takes, else the first there is.
-fn of_samples(config: &Config) -> Result<Vec<Preview>, String> {
+fn of_samples(subjects: &[Subject<'_>]) -> Result<Vec<Preview>, String> {
     let samples = events::samples();
     let mut previews = Vec::new();
-    for sink in &config.sinks {
+    for subject in subjects {
         for stream in Stream::ALL {
-            let mut of_stream = samples.iter().filter(|given| given.stream == stream).peekable();
-            let first = of_stream.peek().map(|given| of(config, sink, given)).transpose()?;
-            let all = of_stream.map(|given| of(config, sink, given));
-            let taken = all.filter(|preview| preview.as_ref().is_ok_and(|preview| preview.taken));
-            previews.extend(taken.take(1).next().transpose()?.or(first));
+            let of_stream = samples.iter().filter(|given| given.stream == stream);
+            let mut all: Vec<Preview> =
+                of_stream.map(|given| subject.preview(given)).collect::<Result<_, _>>()?;
+            let shown = all.iter().position(|preview| preview.taken).unwrap_or_default();
+            previews.extend(all.drain(..).nth(shown));
         }
     }
     Ok(previews)
-}
-
-fn of(config: &Config, sink: &SinkConfig, given: &Given) -> Result<Preview, String> {
-    preview(sink, config.cluster.as_deref().unwrap_or_default(), given)
 }
 
 fn show(out: &mut dyn Write, preview: &Preview) -> io::Result<()> {

@@ -14,7 +14,7 @@ use sidearm_sinks::contract::{
 
 use super::events::Given;
 use crate::{
-    config::{LaneConfig, SinkConfig},
+    config::{Config, LaneConfig, SinkConfig},
     render::Renderer,
     route::Route,
     wire::headers_of,
@@ -35,70 +35,85 @@ pub(super) struct Preview {
     pub(super) body: Option<String>,
 }
 
-/// Shows what a sink would send for an event.
-pub(super) fn preview(sink: &SinkConfig, cluster: &str, given: &Given) -> Result<Preview, String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let received_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-    let arrival = Arrival { stream: given.stream, sequence: 0, received_us };
-    let event = Event::decode(Kind::Event, arrival, &given.message, cluster)
-        .map_err(|error| format!("{}: {error}", given.name))?;
-    let lane = &sink.lane;
-    let (taken, why) = verdict(lane, &event)?;
-    let mut preview = Preview {
-        sink: lane.name.clone(),
-        event: given.name.clone(),
-        taken,
-        why,
-        method: None,
-        url: None,
-        headers: None,
-        body: None,
-    };
-    if taken {
-        match body(lane, &event) {
-            Ok(body) => preview.fill(&sink.destination, &event, lane, &body)?,
-            Err(why) => {
-                preview.why = format!("its template fails on it, it becomes a dead letter: {why}");
+/// A sink made ready to be looked at.
+pub(super) struct Subject<'c> {
+    lane: &'c LaneConfig,
+    destination: &'c Destination,
+    cluster: &'c str,
+    route: Route,
+    renderer: Renderer,
+}
+
+impl<'c> Subject<'c> {
+    pub(super) fn new(config: &'c Config, sink: &'c SinkConfig) -> Result<Self, String> {
+        let SinkConfig { lane, destination, .. } = sink;
+        Ok(Self {
+            lane,
+            destination,
+            cluster: config.cluster.as_deref().unwrap_or_default(),
+            route: Route::compile(lane.when.as_deref())?,
+            renderer: Renderer::new(lane.format, lane.template.as_deref(), false)?,
+        })
+    }
+
+    /// Shows what the sink would send for an event.
+    pub(super) fn preview(&self, given: &Given) -> Result<Preview, String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let received_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let arrival = Arrival { stream: given.stream, sequence: 0, received_us };
+        let event = Event::decode(Kind::Event, arrival, &given.message, self.cluster)
+            .map_err(|error| format!("{}: {error}", given.name))?;
+        let (taken, why) = self.verdict(&event);
+        let mut preview = Preview::without_request(self.lane, given, taken, why);
+        if taken {
+            let mut body = Vec::new();
+            match self.renderer.render(&event, &mut body) {
+                Ok(()) => preview.fill(self, &event, &body)?,
+                Err(why) => {
+                    preview.why =
+                        format!("its template fails on it, it becomes a dead letter: {why}");
+                }
             }
         }
+        Ok(preview)
     }
-    Ok(preview)
-}
 
-/// Whether a lane takes an event, and why.
-fn verdict(lane: &LaneConfig, event: &Event<'_>) -> Result<(bool, String), String> {
-    let stream = event.stream();
-    if !lane.streams.contains(&stream) {
-        let streams: Vec<&str> = lane.streams.iter().map(|stream| stream.name()).collect();
-        let why = format!("this is of the stream {stream}, and it takes {}", streams.join(", "));
-        return Ok((false, why));
+    /// Whether the lane takes an event, and why.
+    fn verdict(&self, event: &Event<'_>) -> (bool, String) {
+        let (stream, streams) = (event.stream(), &self.lane.streams);
+        if !streams.contains(&stream) {
+            let streams: Vec<&str> = streams.iter().map(|stream| stream.name()).collect();
+            let streams = streams.join(", ");
+            return (false, format!("this is of the stream {stream}, and it takes {streams}"));
+        }
+        let Some(when) = &self.lane.when else {
+            return (true, format!("it takes every {stream}"));
+        };
+        match self.route.takes(event) {
+            Ok(true) => (true, "its `when` says yes".to_owned()),
+            Ok(false) => (false, format!("its `when` says no: {when}")),
+            Err(why) => (true, format!("its `when` fails on it, which loses no event: {why}")),
+        }
     }
-    let Some(when) = &lane.when else {
-        return Ok((true, format!("it takes every {stream}")));
-    };
-    Ok(match Route::compile(Some(when))?.takes(event) {
-        Ok(true) => (true, "its `when` says yes".to_owned()),
-        Ok(false) => (false, format!("its `when` says no: {when}")),
-        Err(why) => (true, format!("its `when` fails on it, which loses no event: {why}")),
-    })
-}
-
-fn body(lane: &LaneConfig, event: &Event<'_>) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    Renderer::new(lane.format, lane.template.as_deref(), false)?.render(event, &mut body)?;
-    Ok(body)
 }
 
 impl Preview {
-    fn fill(
-        &mut self,
-        destination: &Destination,
-        event: &Event<'_>,
-        lane: &LaneConfig,
-        body: &[u8],
-    ) -> Result<(), String> {
-        let body = Body { format: lane.format, bytes: body };
-        match destination {
+    fn without_request(lane: &LaneConfig, given: &Given, taken: bool, why: String) -> Self {
+        Self {
+            sink: lane.name.clone(),
+            event: given.name.clone(),
+            taken,
+            why,
+            method: None,
+            url: None,
+            headers: None,
+            body: None,
+        }
+    }
+
+    fn fill(&mut self, from: &Subject<'_>, event: &Event<'_>, body: &[u8]) -> Result<(), String> {
+        let body = Body { format: from.lane.format, bytes: body };
+        match from.destination {
             Destination::Http(sink) => self.fill_http(sink.as_ref(), event, body),
             Destination::Append(sink) => {
                 self.fill_append(sink.as_ref(), event, body);
