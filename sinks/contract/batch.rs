@@ -120,6 +120,22 @@ impl BatchBuilder {
         self.marks.push(Mark { id, sequence, received_us, end: self.bytes.len() });
     }
 
+    /// Takes the last record back.
+    pub fn undo(&mut self) {
+        self.marks.pop();
+        self.trim();
+    }
+
+    /// Cuts what a `write` that panicked has left behind.
+    pub fn trim(&mut self) {
+        self.bytes.truncate(self.marks.last().map_or(0, |mark| mark.end));
+    }
+
+    /// The stream its records come from.
+    pub fn stream(&self) -> Stream {
+        self.stream
+    }
+
     /// Records so far.
     pub fn len(&self) -> usize {
         self.marks.len()

@@ -41,7 +41,7 @@ use std::time::Duration;
 /// A way of speaking to a destination: what is sent, what comes back, how it is reached.
 pub trait Protocol: Send + Sync + Sized + 'static {
     /// One attempt.
-    type Request: Clone + Send + 'static;
+    type Request: Clone + Send + Sync + 'static;
     /// What the destination answered.
     type Reply: Send + 'static;
     /// How it is reached; read once, when the lane opens its wire.

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use sidearm_sinks::contract::Stream;
 
 use super::shared::Shared;
 
 /// How a journal is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JournalStatus {
     /// Each stream, by [`Stream::index`].
     pub streams: [StreamStatus; 3],
@@ -18,7 +19,7 @@ pub struct JournalStatus {
 }
 
 /// How one of its streams is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct StreamStatus {
     /// What it takes on disk.
     pub bytes: u64,

@@ -46,6 +46,15 @@ impl Renderer {
         Ok(Self { form })
     }
 
+    /// The format of its bodies.
+    pub fn format(&self) -> Format {
+        match self.form {
+            Form::Json => Format::Json,
+            Form::Text { .. } => Format::Text,
+            Form::Template(_) => Format::Template,
+        }
+    }
+
     /// Appends an event's body to `out`.
     ///
     /// # Errors

@@ -5,12 +5,14 @@
 mod append;
 mod http;
 mod proxy;
+mod reach;
 mod signing;
 mod tls;
 
 pub use append::AppendWire;
 pub use http::HttpWire;
 pub(crate) use http::headers_of;
+pub use reach::{Reach, RealWires, Wires};
 
 use std::{fmt, future::Future, pin::Pin};
 

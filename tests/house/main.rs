@@ -1,5 +1,11 @@
 //! The engine with the clock paused and no sockets: hours pass in no time. The relay is the
-//! built-in one, over in-memory pipes. Beside it, the program's commands that need neither.
+//! built-in one, over in-memory pipes; destinations follow a script; the journal is real, in a
+//! temporary folder. Beside it, the program's commands that need neither.
 
 mod commands;
+mod delivery;
+mod house;
 mod relay;
+mod script;
+mod shedding;
+mod storm;

@@ -1,0 +1,203 @@
+//! A status as OpenMetrics. Labels are names from the configuration and words of ours, never
+//! anything out of an event, so their number is bounded.
+
+use std::fmt;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text::encode},
+    metrics::MetricType,
+    registry::Registry,
+};
+use sidearm_sinks::contract::Stream;
+
+use crate::{
+    journal::StreamStatus,
+    meter::LaneState,
+    status::{RequestSeconds, SinkView, Status},
+};
+
+/// Writes a status as OpenMetrics.
+pub(super) fn write(status: Status) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Snapshot(status)));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Snapshot(Status);
+
+impl Collector for Snapshot {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> fmt::Result {
+        self.relay(&mut to)?;
+        self.journal(&mut to)?;
+        self.lanes(&mut to)?;
+        self.requests(&mut to)
+    }
+}
+
+impl Snapshot {
+    fn relay(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let relay = &self.0.relay;
+        let mut up =
+            gauge(to, "sidearm_relay_healthy", "Whether the relay answers its health call")?;
+        up.encode_gauge(&i64::from(relay.healthy))?;
+        let mut connected =
+            gauge(to, "sidearm_relay_connected", "Whether the subscription to a stream stands")?;
+        for (stream, stands) in &relay.connected {
+            connected.encode_family(&[("stream", *stream)])?.encode_gauge(&i64::from(*stands))?;
+        }
+        let mut gaps =
+            counter(to, "sidearm_relay_gaps", "Interruptions, each told as a gap record")?;
+        gaps.encode_counter::<NoLabelSet, u64, f64>(&relay.gaps, None)
+    }
+
+    fn journal(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        self.by_stream(
+            counter(to, "sidearm_events_received", "Events written to the journal")?,
+            |stream| stream.received,
+            true,
+        )?;
+        self.by_stream(
+            counter(to, "sidearm_events_refused", "Events the journal had no room for")?,
+            |stream| stream.refused,
+            true,
+        )?;
+        self.by_stream(
+            gauge(to, "sidearm_journal_bytes", "Bytes a stream takes on disk")?,
+            |stream| stream.bytes,
+            false,
+        )?;
+        let mut writable =
+            gauge(to, "sidearm_journal_writable", "Whether the journal takes events")?;
+        writable.encode_gauge(&i64::from(self.0.journal.writable))
+    }
+
+    fn by_stream(
+        &self,
+        mut metric: MetricEncoder<'_>,
+        value: fn(&StreamStatus) -> u64,
+        counted: bool,
+    ) -> fmt::Result {
+        for stream in Stream::ALL {
+            let value = value(&self.0.journal.streams[stream.index()]);
+            let labels = [("stream", stream.name())];
+            let mut one = metric.encode_family(&labels)?;
+            if counted {
+                one.encode_counter::<NoLabelSet, u64, f64>(&value, None)?;
+            } else {
+                one.encode_gauge(&(value as i64))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lanes(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut events =
+            counter(to, "sidearm_lane_events", "Events of a sink by what became of them")?;
+        for (sink, view) in &self.0.sinks {
+            for (outcome, count) in fates(view) {
+                events
+                    .encode_family(&[("sink", sink.as_str()), ("outcome", outcome)])?
+                    .encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+            }
+        }
+        let mut shed = counter(to, "sidearm_shed", "Events given up for room before they settled")?;
+        for (sink, view) in &self.0.sinks {
+            for (stream, account) in &view.streams {
+                shed.encode_family(&[("sink", sink.as_str()), ("stream", *stream)])?
+                    .encode_counter::<NoLabelSet, u64, f64>(&account.counts.shed, None)?;
+            }
+        }
+        self.by_sink(
+            gauge(to, "sidearm_lane_pending", "Events of a sink without a final fate")?,
+            |view| view.ledger.pending as f64,
+        )?;
+        self.by_sink(
+            gauge(to, "sidearm_lane_lag_seconds", "Age of a sink's oldest event without a fate")?,
+            |view| view.lag_seconds,
+        )?;
+        let mut state = gauge(to, "sidearm_lane_state", "1 for the state a lane is in")?;
+        for (sink, view) in &self.0.sinks {
+            for one in LaneState::ALL {
+                state
+                    .encode_family(&[("sink", sink.as_str()), ("state", one.name())])?
+                    .encode_gauge(&i64::from(view.state == one))?;
+            }
+        }
+        let mut errors = counter(
+            to,
+            "sidearm_lane_filter_errors",
+            "Events taken because their filter could not be evaluated",
+        )?;
+        for (sink, view) in &self.0.sinks {
+            errors
+                .encode_family(&[("sink", sink.as_str())])?
+                .encode_counter::<NoLabelSet, u64, f64>(&view.filter_errors, None)?;
+        }
+        Ok(())
+    }
+
+    fn by_sink(&self, mut metric: MetricEncoder<'_>, value: fn(&SinkView) -> f64) -> fmt::Result {
+        for (sink, view) in &self.0.sinks {
+            metric.encode_family(&[("sink", sink.as_str())])?.encode_gauge(&value(view))?;
+        }
+        Ok(())
+    }
+
+    fn requests(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut requests = counter(to, "sidearm_requests", "Attempts by how they ended")?;
+        for (sink, view) in &self.0.sinks {
+            for (verdict, count) in &view.requests {
+                requests
+                    .encode_family(&[("sink", sink.as_str()), ("verdict", *verdict)])?
+                    .encode_counter::<NoLabelSet, u64, f64>(count, None)?;
+            }
+        }
+        let mut seconds = to.encode_descriptor(
+            "sidearm_request_seconds",
+            "How long attempts took",
+            None,
+            MetricType::Histogram,
+        )?;
+        for (sink, view) in &self.0.sinks {
+            let times = &view.request_seconds;
+            let bounds = RequestSeconds::BOUNDS.into_iter().chain([f64::MAX]);
+            let buckets: Vec<(f64, u64)> = bounds.zip(times.buckets).collect();
+            let count = times.buckets.iter().sum();
+            seconds
+                .encode_family(&[("sink", sink.as_str())])?
+                .encode_histogram::<NoLabelSet>(times.sum, count, &buckets, None)?;
+        }
+        Ok(())
+    }
+}
+
+fn fates(view: &SinkView) -> [(&'static str, u64); 5] {
+    let counts = view.ledger.counts;
+    [
+        ("accepted", counts.accepted),
+        ("filtered", counts.filtered),
+        ("digested", counts.digested),
+        ("dead", counts.dead),
+        ("shed", counts.shed),
+    ]
+}
+
+fn counter<'a>(
+    to: &'a mut DescriptorEncoder<'_>,
+    name: &'a str,
+    help: &str,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    to.encode_descriptor(name, help, None, MetricType::Counter)
+}
+
+fn gauge<'a>(
+    to: &'a mut DescriptorEncoder<'_>,
+    name: &'a str,
+    help: &str,
+) -> Result<MetricEncoder<'a>, fmt::Error> {
+    to.encode_descriptor(name, help, None, MetricType::Gauge)
+}

@@ -1,0 +1,321 @@
+//! Trying a destination, and trying it again: all of it, and only here.
+//!
+//! A batch comes from the lane and leaves with one final fate for each of its events. Trouble is
+//! waited out for as long as it takes; what is too large or refused is halved until the one is
+//! found; that one becomes a dead letter. A panic counts as a refusal, so that a poison event
+//! neither stops nor loops the lane.
+
+mod gate;
+mod once;
+mod slot;
+mod target;
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use sidearm_sinks::contract::{Batch, Question, Verdict};
+use tokio::time::{Instant, sleep};
+
+use self::{
+    gate::{Gate, Pass},
+    target::Current,
+};
+pub(crate) use self::{
+    once::{Tried, try_once},
+    slot::{Slot, Slots},
+    target::Target,
+};
+use crate::{
+    dead_letters::{DeadLetters, Death},
+    journal::{Journal, cursor::Counts},
+    meter::Meter,
+    wire::{Reach, WireError},
+};
+
+/// How long to wait before a question whose answer was lost is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A lane's way to its destination.
+pub(crate) struct Delivery<P: Reach> {
+    target: Arc<Target<P>>,
+    gate: Gate<P>,
+    dead_letters: DeadLetters,
+    journal: Journal,
+    meter: Arc<Meter>,
+}
+
+/// Records that are tried together, and how often they were.
+struct Part {
+    batch: Batch,
+    attempts: u32,
+}
+
+/// How one attempt ended.
+enum Ended<P: Reach> {
+    Answered(Verdict<P>),
+    Failed(WireError),
+    Panicked(String),
+}
+
+impl<P: Reach> Delivery<P> {
+    pub(crate) fn new(
+        sink: Arc<str>,
+        target: Arc<Target<P>>,
+        rate_per_second: Option<f64>,
+        dead_letters: DeadLetters,
+        journal: Journal,
+        meter: Arc<Meter>,
+    ) -> Self {
+        let gate = Gate::new(sink, rate_per_second, target.clone(), meter.clone());
+        Self { target, gate, dead_letters, journal, meter }
+    }
+
+    /// Delivers a batch. Ends when each of its events is accepted or a dead letter.
+    pub(crate) async fn deliver(self: Arc<Self>, batch: Batch, mut slot: Slot) -> Counts {
+        let mut counts = Counts::default();
+        let mut parts = vec![Part { batch, attempts: 0 }];
+        while let Some(mut part) = parts.pop() {
+            slot.hold().await;
+            let pass = self.gate.pass().await;
+            part.attempts += 1;
+            let current = self.target.current();
+            let ended = self.attempt(&current, &part.batch, None).await;
+            self.judge(ended, pass, part, &mut parts, &mut counts, &mut slot, &current).await;
+        }
+        counts
+    }
+
+    /// Turns the end of an attempt into fates, or into further parts.
+    #[expect(clippy::too_many_arguments, reason = "the state of one delivery, in the open")]
+    async fn judge(
+        &self,
+        ended: Ended<P>,
+        pass: Pass<'_, P>,
+        part: Part,
+        parts: &mut Vec<Part>,
+        counts: &mut Counts,
+        slot: &mut Slot,
+        current: &Current<P>,
+    ) {
+        match ended {
+            Ended::Failed(WireError::Unusable(why)) => {
+                pass.park(&why);
+                parts.push(part);
+            }
+            Ended::Failed(error) => {
+                pass.trouble(None, &error.to_string());
+                parts.push(part);
+            }
+            Ended::Panicked(why) => {
+                pass.well();
+                self.halve(part, &why, parts, counts).await;
+            }
+            Ended::Answered(Verdict::Ask(question)) => {
+                pass.well();
+                slot.release();
+                let verdict = self.ask(current, &part.batch, question).await;
+                self.fate(verdict, None, part, parts, counts).await;
+            }
+            Ended::Answered(verdict) => {
+                self.fate(verdict, Some(pass), part, parts, counts).await;
+            }
+        }
+    }
+
+    /// Turns a verdict on the whole part into fates, or into further parts.
+    async fn fate(
+        &self,
+        verdict: Verdict<P>,
+        pass: Option<Pass<'_, P>>,
+        part: Part,
+        parts: &mut Vec<Part>,
+        counts: &mut Counts,
+    ) {
+        tell(pass, &verdict);
+        match verdict {
+            Verdict::Accepted | Verdict::AcceptedBut(..) => {
+                counts.accepted += part.batch.len() as u64;
+            }
+            Verdict::Later(..) | Verdict::Blocked(_) | Verdict::Ask(_) => parts.push(part),
+            Verdict::Smaller(why) | Verdict::Never(why) => {
+                self.halve(part, &why, parts, counts).await;
+            }
+            Verdict::Each(each) if each.len() == part.batch.len() => {
+                self.each(each, part, parts, counts).await;
+            }
+            Verdict::Each(each) => {
+                tracing::error!(
+                    answered = each.len(),
+                    sent = part.batch.len(),
+                    "the answer speaks of another number of events than were sent; sent again"
+                );
+                sleep(ASK_AGAIN_AFTER).await;
+                parts.push(part);
+            }
+        }
+    }
+
+    /// Settles record by record. What is to come again goes in runs of neighbours, in order.
+    async fn each(
+        &self,
+        each: Vec<Verdict<P>>,
+        part: Part,
+        parts: &mut Vec<Part>,
+        counts: &mut Counts,
+    ) {
+        let mut again: Vec<Part> = Vec::new();
+        let mut run_ends_at = None;
+        for (index, verdict) in each.into_iter().enumerate() {
+            let one = || Part { batch: part.batch.cut(index..index + 1), attempts: part.attempts };
+            match verdict {
+                Verdict::Accepted | Verdict::AcceptedBut(..) => counts.accepted += 1,
+                Verdict::Never(why) | Verdict::Smaller(why) => {
+                    self.bury(&one(), &why, counts).await;
+                }
+                _ if run_ends_at == Some(index) => {
+                    let run = again.last_mut().expect("a run that goes on has begun");
+                    let start = index - run.batch.len();
+                    run.batch = part.batch.cut(start..index + 1);
+                    run_ends_at = Some(index + 1);
+                }
+                _ => {
+                    again.push(one());
+                    run_ends_at = Some(index + 1);
+                }
+            }
+        }
+        parts.extend(again.into_iter().rev());
+    }
+
+    /// Cuts a refused part in two, or sets its only event aside.
+    async fn halve(&self, part: Part, why: &str, parts: &mut Vec<Part>, counts: &mut Counts) {
+        match part.batch.halves() {
+            Some((first, second)) => {
+                let attempts = part.attempts;
+                parts.push(Part { batch: second, attempts });
+                parts.push(Part { batch: first, attempts });
+            }
+            None => self.bury(&part, why, counts).await,
+        }
+    }
+
+    async fn bury(&self, part: &Part, reason: &str, counts: &mut Counts) {
+        let record = part.batch.record(0);
+        let death = Death {
+            stream: part.batch.stream(),
+            sequence: record.sequence,
+            record: Some(record),
+            reason,
+            attempts: part.attempts,
+        };
+        self.dead_letters.bury(&self.journal, death).await;
+        self.meter.trouble(reason);
+        counts.dead += 1;
+    }
+
+    /// Makes one attempt: the batch itself, or a question about it.
+    async fn attempt(
+        &self,
+        current: &Current<P>,
+        batch: &Batch,
+        question: Option<P::Request>,
+    ) -> Ended<P> {
+        let started = Instant::now();
+        let ended = attempt(current, batch, question).await;
+        self.meter.count(ended.name(), started.elapsed());
+        ended
+    }
+
+    /// Asks until the destination has made up its mind or the question's time is over.
+    async fn ask(&self, current: &Current<P>, batch: &Batch, first: Question<P>) -> Verdict<P> {
+        let deadline = Instant::now() + first.give_up;
+        let mut question = first;
+        loop {
+            sleep(question.wait).await;
+            match self.attempt(current, batch, Some(question.request.clone())).await {
+                Ended::Answered(Verdict::Ask(next)) => question = next,
+                Ended::Answered(Verdict::Later(..)) | Ended::Failed(_) => {
+                    sleep(ASK_AGAIN_AFTER).await;
+                }
+                Ended::Answered(verdict) => return verdict,
+                Ended::Panicked(why) => return Verdict::Never(why),
+            }
+            if Instant::now() >= deadline {
+                let why = "taken, but not acknowledged in time; sent again".to_owned();
+                return Verdict::Later(Some(Duration::ZERO), why);
+            }
+        }
+    }
+}
+
+/// One attempt; a panic of the sink or the wire is an end like any other.
+async fn attempt<P: Reach>(
+    current: &Current<P>,
+    batch: &Batch,
+    question: Option<P::Request>,
+) -> Ended<P> {
+    let attempt = AssertUnwindSafe(async {
+        let request = question.clone().unwrap_or_else(|| current.sink.request(batch));
+        let reply = match current.wire.call(request).await {
+            Ok(reply) => reply,
+            Err(error) => return Ended::Failed(error),
+        };
+        Ended::Answered(match &question {
+            Some(asked) => current.sink.answer(batch, asked, &reply),
+            None => current.sink.verdict(batch, &reply),
+        })
+    });
+    attempt.catch_unwind().await.unwrap_or_else(|panic| Ended::Panicked(words(&*panic)))
+}
+
+impl<P: Reach> Ended<P> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Answered(verdict) => verdict.name(),
+            Self::Failed(WireError::NotSent(_)) => "not_sent",
+            Self::Failed(WireError::ReplyLost(_)) => "reply_lost",
+            Self::Failed(WireError::Unusable(_)) => "unusable",
+            Self::Panicked(_) => "panicked",
+        }
+    }
+}
+
+/// Tells the gate what a verdict says of the destination as a whole.
+fn tell<P: Reach>(pass: Option<Pass<'_, P>>, verdict: &Verdict<P>) {
+    let Some(pass) = pass else { return };
+    match verdict {
+        // Zero means: the rest of this batch, at once. No sign of trouble.
+        Verdict::Later(Some(Duration::ZERO), _) => pass.well(),
+        Verdict::Later(hint, why) | Verdict::AcceptedBut(hint @ Some(_), why) => {
+            pass.trouble(*hint, why);
+        }
+        Verdict::AcceptedBut(None, why) => {
+            pass.remark(why);
+            pass.well();
+        }
+        Verdict::Blocked(why) => pass.park(why),
+        Verdict::Each(each) => {
+            let worst = each.iter().find(|verdict| match verdict {
+                Verdict::Blocked(_) | Verdict::AcceptedBut(..) => true,
+                Verdict::Later(hint, _) => *hint != Some(Duration::ZERO),
+                _ => false,
+            });
+            match worst {
+                Some(verdict) => tell(Some(pass), verdict),
+                None => pass.well(),
+            }
+        }
+        Verdict::Accepted | Verdict::Smaller(_) | Verdict::Never(_) | Verdict::Ask(_) => {
+            pass.well();
+        }
+    }
+}
+
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a panic while handling it: {}", text.as_deref().unwrap_or("without a word"))
+}

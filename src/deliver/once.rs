@@ -1,0 +1,56 @@
+//! A single try that nothing follows, for `sidearm send-test`.
+
+use sidearm_sinks::contract::{Batch, Question, Verdict};
+use tokio::time::{Instant, sleep};
+
+use super::target::Current;
+use crate::wire::{Reach, WireError};
+
+/// How a single try ended.
+pub(crate) struct Tried<P: Reach> {
+    /// The destination's last answer, for people; nothing where none came.
+    pub(crate) reply: Option<String>,
+    /// What it means.
+    pub(crate) verdict: Result<Verdict<P>, WireError>,
+}
+
+/// Sends a batch of one event once. What is taken but not yet safe is asked about until its time
+/// is over.
+pub(crate) async fn try_once<P: Reach>(current: &Current<P>, batch: &Batch) -> Tried<P> {
+    let reply = match current.wire.call(current.sink.request(batch)).await {
+        Ok(reply) => reply,
+        Err(error) => return Tried { reply: None, verdict: Err(error) },
+    };
+    let words = Some(P::words(&reply));
+    match current.sink.verdict(batch, &reply) {
+        Verdict::Ask(question) => ask(current, batch, question, words).await,
+        Verdict::Each(mut each) if each.len() == 1 => {
+            Tried { reply: words, verdict: Ok(each.remove(0)) }
+        }
+        verdict => Tried { reply: words, verdict: Ok(verdict) },
+    }
+}
+
+async fn ask<P: Reach>(
+    current: &Current<P>,
+    batch: &Batch,
+    mut question: Question<P>,
+    mut words: Option<String>,
+) -> Tried<P> {
+    let deadline = Instant::now() + question.give_up;
+    while Instant::now() < deadline {
+        sleep(question.wait).await;
+        match current.wire.call(question.request.clone()).await {
+            Ok(reply) => {
+                words = Some(P::words(&reply));
+                match current.sink.answer(batch, &question.request, &reply) {
+                    Verdict::Ask(next) => question = next,
+                    verdict => return Tried { reply: words, verdict: Ok(verdict) },
+                }
+            }
+            Err(error) => return Tried { reply: words, verdict: Err(error) },
+        }
+    }
+    let verdict = Verdict::Later(None, "taken, but not acknowledged in time".to_owned());
+    Tried { reply: words, verdict: Ok(verdict) }
+}

@@ -1,0 +1,69 @@
+//! The sink and its wire as they stand now; a changed secret replaces both at once.
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use sidearm_sinks::contract::Sink;
+
+use crate::{
+    config::Rebuild,
+    wire::{Reach, Wire, WireError, Wires},
+};
+
+/// A sink and the wire its requests go by.
+pub(crate) struct Current<P: Reach> {
+    pub(crate) sink: Box<dyn Sink<P>>,
+    pub(crate) wire: Box<dyn Wire<P>>,
+}
+
+/// The current sink and wire of a lane, and how to build them anew.
+pub(crate) struct Target<P: Reach> {
+    current: RwLock<Arc<Current<P>>>,
+    rebuild: Arc<Mutex<Rebuild>>,
+    wires: Arc<dyn Wires>,
+}
+
+impl<P: Reach> Target<P> {
+    pub(crate) fn new(
+        name: &str,
+        sink: Box<dyn Sink<P>>,
+        rebuild: Rebuild,
+        wires: Arc<dyn Wires>,
+    ) -> Result<Self, WireError> {
+        let wire = P::open(&*wires, name, &sink.connection())?;
+        let current = RwLock::new(Arc::new(Current { sink, wire }));
+        Ok(Self { current, rebuild: Arc::new(Mutex::new(rebuild)), wires })
+    }
+
+    pub(crate) fn current(&self) -> Arc<Current<P>> {
+        self.current.read().expect("nothing panics while the target is held").clone()
+    }
+
+    /// Builds sink and wire again if a secret has changed. Answers whether they are new.
+    pub(crate) async fn refresh(&self, name: &str) -> bool {
+        let rebuild = self.rebuild.clone();
+        let built = tokio::task::spawn_blocking(move || {
+            (rebuild.lock().expect("rebuilding does not panic"))()
+        });
+        let sink = match built.await.unwrap_or_else(|panic| Err(panic.to_string())) {
+            Ok(Some(destination)) => P::take(destination),
+            Ok(None) => return false,
+            Err(error) => {
+                tracing::warn!(sink = name, error, "the sink's secrets could not be read again");
+                return false;
+            }
+        };
+        let Some(sink) = sink else { return false };
+        match P::open(&*self.wires, name, &sink.connection()) {
+            Ok(wire) => {
+                tracing::info!(sink = name, "a secret has changed; the sink is built anew");
+                *self.current.write().expect("nothing panics while the target is held") =
+                    Arc::new(Current { sink, wire });
+                true
+            }
+            Err(error) => {
+                tracing::warn!(sink = name, %error, "the sink could not be built anew");
+                false
+            }
+        }
+    }
+}

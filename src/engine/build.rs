@@ -1,0 +1,132 @@
+//! From a sink's configuration to its lane.
+
+use std::sync::Arc;
+
+use sidearm_sinks::contract::{Destination, Format, Sink, Stream};
+use tokio::task::JoinSet;
+
+use super::StartError;
+use crate::{
+    config::{Config, LaneConfig, Rebuild, SinkConfig},
+    dead_letters::DeadLetters,
+    deliver::{Delivery, Target},
+    fill::{Filler, Rules},
+    journal::{Journal, SinkCursors, cursor::Cursor},
+    lane::{Ending, Lane},
+    ledger::Ledger,
+    meter::Meter,
+    render::Renderer,
+    route::{OwnPod, Route},
+    status::LaneSource,
+    wire::{Reach, Wires},
+};
+
+/// What all lanes are built with.
+struct Site<'a> {
+    cluster: String,
+    dead_letters_bytes: u64,
+    journal: &'a Journal,
+    wires: &'a Arc<dyn Wires>,
+    ending: &'a Ending,
+}
+
+/// Builds a lane for each sink and sets it going.
+pub(super) async fn lanes(
+    config: Config,
+    journal: &Journal,
+    wires: &Arc<dyn Wires>,
+    ending: &Ending,
+    lanes: &mut JoinSet<()>,
+) -> Result<Vec<LaneSource>, StartError> {
+    let site = Site {
+        cluster: config.cluster.unwrap_or_default(),
+        dead_letters_bytes: config.journal.dead_letters.max.0,
+        journal,
+        wires,
+        ending,
+    };
+    let mut sources = Vec::new();
+    for sink in config.sinks {
+        let SinkConfig { lane, destination, rebuild } = sink;
+        let source = match destination {
+            Destination::Http(destination) => site.lane(lane, destination, rebuild, lanes).await,
+            Destination::Append(destination) => site.lane(lane, destination, rebuild, lanes).await,
+        };
+        sources.push(source?);
+    }
+    Ok(sources)
+}
+
+impl Site<'_> {
+    async fn lane<P: Reach>(
+        &self,
+        config: LaneConfig,
+        destination: Box<dyn Sink<P>>,
+        rebuild: Rebuild,
+        lanes: &mut JoinSet<()>,
+    ) -> Result<LaneSource, StartError> {
+        let name: Arc<str> = config.name.as_str().into();
+        let rules = rules(&config, &self.cluster)?;
+        let target = Target::new(&name, destination, rebuild, self.wires.clone())
+            .map_err(|error| StartError::sink(&name, error))?;
+        let (target, meter) = (Arc::new(target), Arc::new(Meter::new()));
+        let ledger = Arc::new(Ledger::new(self.cursors(&name, &config.streams).await?));
+        let dead_letters = DeadLetters::new(self.journal.folder(), &name, self.dead_letters_bytes);
+        let filler = Filler::new(
+            rules,
+            target.clone(),
+            self.journal.clone(),
+            ledger.clone(),
+            meter.clone(),
+            dead_letters.clone(),
+        );
+        let delivery = Delivery::new(
+            name.clone(),
+            target,
+            config.rate_per_second,
+            dead_letters,
+            self.journal.clone(),
+            meter.clone(),
+        );
+        let lane = Lane::new(name.clone(), self.journal, filler, delivery);
+        lanes.spawn(lane.run(self.ending.clone()));
+        let (kind, streams) = (config.facts.name, config.streams);
+        Ok(LaneSource { name, kind, streams, ledger, meter })
+    }
+
+    /// The sink's cursors: as they were saved, or from now on for a stream newly taken.
+    async fn cursors(&self, sink: &str, streams: &[Stream]) -> Result<SinkCursors, StartError> {
+        let saved = self.journal.load_cursors(sink).await;
+        let mut saved =
+            saved.map_err(|error| StartError::Cursors { sink: sink.to_owned(), error })?;
+        for stream in Stream::ALL {
+            let cursor = &mut saved.cursors[stream.index()];
+            if !streams.contains(&stream) {
+                *cursor = None;
+            } else if cursor.is_none() {
+                *cursor = Some(Cursor::new(self.journal.head(stream)));
+            }
+        }
+        Ok(saved)
+    }
+}
+
+fn rules(config: &LaneConfig, cluster: &str) -> Result<Rules, StartError> {
+    let wrong = |error: String| StartError::sink(&config.name, error);
+    Ok(Rules {
+        route: Route::compile(config.when.as_deref()).map_err(wrong)?,
+        own_pod: OwnPod::from_env(),
+        renderer: renderer(config).map_err(wrong)?,
+        limits: config.batch,
+        cluster: cluster.to_owned(),
+    })
+}
+
+/// The renderer of a sink. Colour is for a person's terminal alone.
+pub(crate) fn renderer(config: &LaneConfig) -> Result<Renderer, String> {
+    let on_terminal = config.format == Format::Text
+        && config.facts.name == "stdout"
+        && std::io::IsTerminal::is_terminal(&std::io::stdout())
+        && std::env::var_os("NO_COLOR").is_none();
+    Renderer::new(config.format, config.template.as_deref(), on_terminal)
+}

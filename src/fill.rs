@@ -1,0 +1,285 @@
+//! From the journal to a batch: read, route, render.
+//!
+//! Owns a lane's reading positions. What it takes in hand is a span of one stream without a hole:
+//! records for the destination, and a final fate for everything else in it. An event that cannot
+//! be decoded or rendered, or that makes our own code panic, is set aside as a dead letter here;
+//! its neighbours go on.
+
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use sidearm_sinks::contract::{Arrival, Batch, BatchBuilder, Body, Event, Kind, Sink, Stream};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    batch,
+    config::BatchLimits,
+    dead_letters::{DeadLetters, Death},
+    deliver::{Target, words},
+    journal::{Block, Journal, cursor::Counts},
+    ledger::Ledger,
+    meter::Meter,
+    render::Renderer,
+    route::{OwnPod, Route},
+    wire::Reach,
+};
+
+/// Events looked at before a span is settled although no batch has come of it.
+const SPAN_EVENTS: u64 = 8192;
+
+/// What decides whether and how an event goes to a sink.
+pub(crate) struct Rules {
+    pub(crate) route: Route,
+    pub(crate) own_pod: Option<OwnPod>,
+    pub(crate) renderer: Renderer,
+    pub(crate) limits: BatchLimits,
+    /// Replaces an empty or "default" `ClusterName`; empty leaves it.
+    pub(crate) cluster: String,
+}
+
+/// A span of one stream, taken in hand.
+pub(crate) struct Filled {
+    pub(crate) stream: Stream,
+    pub(crate) span: Range<u64>,
+    /// When its first block was received, in microseconds since 1970.
+    pub(crate) received_us: u64,
+    /// The records; nothing where no event of the span is for this sink.
+    pub(crate) batch: Option<Batch>,
+    /// The fates of the others.
+    pub(crate) counts: Counts,
+}
+
+/// A lane's reader.
+pub(crate) struct Filler<P: Reach> {
+    pub(crate) rules: Rules,
+    pub(crate) target: Arc<Target<P>>,
+    pub(crate) journal: Journal,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) dead_letters: DeadLetters,
+    /// The next sequence number to read, by stream; nothing for streams not taken.
+    at: [Option<u64>; 3],
+    changes: watch::Receiver<u64>,
+    body: Vec<u8>,
+}
+
+/// What became of one event.
+enum Taken {
+    Record,
+    Filtered,
+    Dead(String),
+    /// The batch is full without it.
+    NextTime,
+}
+
+/// A span being collected.
+struct Hand {
+    span: Range<u64>,
+    received_us: u64,
+    batch: BatchBuilder,
+    filtered: u64,
+    dead: Vec<(u64, String)>,
+}
+
+impl<P: Reach> Filler<P> {
+    pub(crate) fn new(
+        rules: Rules,
+        target: Arc<Target<P>>,
+        journal: Journal,
+        ledger: Arc<Ledger>,
+        meter: Arc<Meter>,
+        dead_letters: DeadLetters,
+    ) -> Self {
+        let at = Stream::ALL.map(|stream| ledger.low(stream));
+        let changes = journal.changes();
+        let body = Vec::new();
+        Self { rules, target, journal, ledger, meter, dead_letters, at, changes, body }
+    }
+
+    /// Whether a stream has events that were not read yet.
+    pub(crate) fn has_more(&self, stream: Stream) -> bool {
+        self.at[stream.index()].is_some_and(|at| at < self.journal.head(stream))
+    }
+
+    /// Gives up what the journal no longer holds.
+    pub(crate) fn shed(&mut self, stream: Stream) {
+        let Some(at) = &mut self.at[stream.index()] else { return };
+        let first = self.journal.first(stream);
+        if first > self.ledger.low(stream).unwrap_or(first) {
+            *at = (*at).max(first);
+            shed_below(&self.ledger, stream, first);
+        }
+    }
+
+    /// Takes the next span of a stream in hand; nothing where there is nothing to read. With
+    /// `linger`, a batch that is not full waits for more as long as its destination asks for.
+    pub(crate) async fn fill(&mut self, stream: Stream, linger: bool) -> Option<Filled> {
+        let at = self.at[stream.index()]?;
+        let free = self.ledger.next_unsettled(stream, at)?;
+        let deadline = Instant::now() + self.rules.limits.wait;
+        let linger = linger && !self.rules.limits.wait.is_zero();
+        let mut hand = Hand::at(stream, free.start);
+        while hand.span.end < free.end && !hand.is_enough(&self.rules.limits) {
+            let Some(block) = self.journal.read(stream, hand.span.end).await else {
+                if linger && !hand.batch.is_empty() && self.more(&hand, deadline).await {
+                    continue;
+                }
+                break;
+            };
+            if block.first() > hand.span.end && !self.skip(&mut hand, &block, free.end) {
+                break;
+            }
+            if !self.collect(&mut hand, &block, free.end) {
+                break;
+            }
+            tokio::task::coop::consume_budget().await;
+        }
+        self.at[stream.index()] = Some(hand.span.end);
+        if hand.span.is_empty() { None } else { Some(self.finish(hand).await) }
+    }
+
+    /// Passes over a hole in the journal: what is in it was shed or damaged. Answers whether the
+    /// hand may go on; a span has no hole, so one that has begun may not.
+    fn skip(&mut self, hand: &mut Hand, block: &Block, free_end: u64) -> bool {
+        if !hand.span.is_empty() {
+            return false;
+        }
+        let to = block.first().min(free_end);
+        shed_below(&self.ledger, hand.batch.stream(), to);
+        hand.span = to..to;
+        to == block.first()
+    }
+
+    /// Takes the block's events in hand. Answers whether the batch may go on.
+    fn collect(&mut self, hand: &mut Hand, block: &Block, free_end: u64) -> bool {
+        let current = self.target.current();
+        hand.received_us = hand.received_us.min(block.received_us());
+        for (sequence, kind, message) in block.records_from(hand.span.end) {
+            if sequence >= free_end || hand.is_enough(&self.rules.limits) {
+                return false;
+            }
+            let arrival =
+                Arrival { stream: hand.batch.stream(), sequence, received_us: block.received_us() };
+            let builder = &mut hand.batch;
+            let taken = catch_unwind(AssertUnwindSafe(|| {
+                self.take(&*current.sink, kind, arrival, message, builder)
+            }));
+            match taken {
+                Ok(Taken::Record) => {}
+                Ok(Taken::Filtered) => hand.filtered += 1,
+                Ok(Taken::Dead(why)) => hand.dead.push((sequence, why)),
+                Ok(Taken::NextTime) => return false,
+                Err(panic) => {
+                    hand.batch.trim();
+                    hand.dead.push((sequence, words(&*panic)));
+                }
+            }
+            hand.span.end = sequence + 1;
+        }
+        true
+    }
+
+    fn take(
+        &mut self,
+        sink: &dyn Sink<P>,
+        kind: Kind,
+        arrival: Arrival,
+        message: &[u8],
+        batch: &mut BatchBuilder,
+    ) -> Taken {
+        let event = match Event::decode(kind, arrival, message, &self.rules.cluster) {
+            Ok(event) => event,
+            Err(error) => return Taken::Dead(format!("it cannot be decoded: {error}")),
+        };
+        if self.rules.own_pod.as_ref().is_some_and(|pod| pod.is_own(&event)) {
+            return Taken::Filtered;
+        }
+        match self.rules.route.takes(&event) {
+            Ok(true) => {}
+            Ok(false) => return Taken::Filtered,
+            // An event that a filter cannot judge is told rather than lost.
+            Err(_) => self.meter.filter_failed(),
+        }
+        self.body.clear();
+        if let Err(error) = self.rules.renderer.render(&event, &mut self.body) {
+            return Taken::Dead(format!("it cannot be rendered: {error}"));
+        }
+        let body = Body { format: self.rules.renderer.format(), bytes: &self.body };
+        batch.push(event.id(), arrival.sequence, arrival.received_us, |record| {
+            sink.record(&event, body, record);
+        });
+        if batch::overflowed(&self.rules.limits, batch) {
+            batch.undo();
+            return Taken::NextTime;
+        }
+        Taken::Record
+    }
+
+    /// Waits for more events until the batch's time is over; alerts waiting end a log's wait.
+    async fn more(&mut self, hand: &Hand, deadline: Instant) -> bool {
+        let stream = hand.batch.stream();
+        loop {
+            self.changes.mark_unchanged();
+            if Stream::ALL.iter().any(|other| *other < stream && self.has_more(*other)) {
+                return false;
+            }
+            if self.journal.head(stream) > hand.span.end {
+                return true;
+            }
+            match timeout_at(deadline, self.changes.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return false,
+            }
+        }
+    }
+
+    async fn finish(&mut self, hand: Hand) -> Filled {
+        let stream = hand.batch.stream();
+        for (sequence, reason) in &hand.dead {
+            let death = Death { stream, sequence: *sequence, record: None, reason, attempts: 0 };
+            self.dead_letters.bury(&self.journal, death).await;
+            self.meter.trouble(reason);
+        }
+        Filled {
+            stream,
+            received_us: hand.received_us,
+            counts: Counts {
+                filtered: hand.filtered,
+                dead: hand.dead.len() as u64,
+                ..Counts::default()
+            },
+            span: hand.span,
+            batch: hand.batch.finish(),
+        }
+    }
+}
+
+impl Hand {
+    fn at(stream: Stream, start: u64) -> Self {
+        Self {
+            span: start..start,
+            received_us: u64::MAX,
+            batch: BatchBuilder::new(stream),
+            filtered: 0,
+            dead: Vec::new(),
+        }
+    }
+
+    fn is_enough(&self, limits: &BatchLimits) -> bool {
+        let looked_at = self.span.end - self.span.start;
+        batch::is_full(limits, &self.batch) || (looked_at >= SPAN_EVENTS && self.batch.is_empty())
+    }
+}
+
+fn shed_below(ledger: &Ledger, stream: Stream, first: u64) {
+    let events = ledger.shed_below(stream, first);
+    if events > 0 {
+        tracing::error!(%stream, events, "events were shed before this lane could settle them");
+    }
+}

@@ -1,0 +1,148 @@
+//! A house to test in: a built-in relay, an engine on a temporary folder, scripted destinations.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use sidearm::{
+    config::{self, Environment},
+    demo::{relay::BuiltInRelay, scenario::Scenario},
+    engine::{Engine, Parts},
+    journal::{Disk, RealDisk},
+    relay::{Connect, ConnectError, Timing, channel},
+    status::{SinkView, Status},
+    wire::Wires,
+};
+use sidearm_sinks::contract::Stream;
+use tokio::{io::DuplexStream, sync::mpsc, task::JoinHandle, time::sleep};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+/// Bytes a pipe between engine and relay holds.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// A relay, and the story it tells.
+pub(crate) struct House {
+    pub(crate) relay: BuiltInRelay,
+    calls: mpsc::Sender<DuplexStream>,
+    server: JoinHandle<()>,
+    story: Scenario,
+    /// Events published so far, by stream.
+    pub(crate) published: [Vec<u64>; 3],
+}
+
+impl House {
+    pub(crate) fn new(seed: u64) -> Self {
+        let (calls, incoming) = mpsc::channel(8);
+        let relay = BuiltInRelay::new();
+        let serving = relay.clone();
+        let server = tokio::spawn(async move {
+            let incoming = tokio_stream::StreamExt::map(ReceiverStream::new(incoming), Ok);
+            serving.serve(incoming, CancellationToken::new()).await.unwrap();
+        });
+        let story = Scenario::new(seed, 1_790_000_000_000_000);
+        Self { relay, calls, server, story, published: Default::default() }
+    }
+
+    /// Starts an engine on `folder`.
+    pub(crate) async fn engine(
+        &self,
+        folder: &Path,
+        config: &str,
+        wires: impl Wires + 'static,
+    ) -> Engine {
+        self.engine_on(folder, config, wires, Arc::new(RealDisk)).await
+    }
+
+    /// Starts an engine on `folder` and a disk of the test's own.
+    pub(crate) async fn engine_on(
+        &self,
+        folder: &Path,
+        config: &str,
+        wires: impl Wires + 'static,
+        disk: Arc<dyn Disk>,
+    ) -> Engine {
+        let mut config = read(config);
+        config.journal.path = folder.to_owned();
+        config.admin.listen = None;
+        let parts = Parts {
+            connect: Arc::new(Piped(self.calls.clone())),
+            timing: Timing::default(),
+            wires: Arc::new(wires),
+            disk,
+        };
+        Engine::start(config, parts).await.unwrap()
+    }
+
+    /// Waits until the relay has a subscriber for a stream.
+    pub(crate) async fn subscribed(&self, stream: Stream) {
+        eventually("a subscription", || self.relay.subscribed(stream) > 0).await;
+    }
+
+    /// Publishes `count` events of a stream, no faster than a relay's queue bears.
+    pub(crate) async fn publish(&mut self, stream: Stream, count: usize) {
+        for sent in 0..count {
+            let message = self.story.next_of(stream, 1_790_000_000_000_000 + sent as i64);
+            self.publish_one(stream, message).await;
+            if sent % 200 == 199 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    async fn publish_one(&mut self, stream: Stream, message: Bytes) {
+        self.published[stream.index()].push(self.story.number());
+        self.relay.publish(stream, message);
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Reads a configuration that must be right.
+pub(crate) fn read(text: &str) -> config::Config {
+    match config::read(text, "test.toml", &Environment::fixed([])) {
+        Ok(config) => config,
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
+/// Waits, on the paused clock, until something holds; fails after ten minutes of it.
+pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..60_000 {
+        if holds() {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}: not within ten minutes");
+}
+
+/// One sink's books, which balance.
+pub(crate) fn books(status: &Status, sink: &str) -> SinkView {
+    let view = status.sinks[sink].clone();
+    assert!(view.ledger.balances(), "the ledger of {sink} balances: {:?}", view.ledger);
+    for (stream, account) in &view.streams {
+        assert!(account.balances(), "the ledger of {sink}'s {stream} balances: {account:?}");
+    }
+    view
+}
+
+/// The way to the relay: an in-memory pipe.
+struct Piped(mpsc::Sender<DuplexStream>);
+
+impl Connect for Piped {
+    fn connect(&self) -> BoxFuture<'_, Result<Channel, ConnectError>> {
+        Box::pin(async {
+            let (near, far) = tokio::io::duplex(PIPE_BYTES);
+            // A relay that is gone takes no call: the pipe then ends at once.
+            let _ = self.0.send(far).await;
+            channel(near, "relay:32767").await
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! A destination by script: it answers as it is told and remembers what it took.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sidearm::wire::{Attempt, Wire, WireError, Wires};
+use sidearm_sinks::contract::{
+    Append, AppendConnection, AppendRequest, Http, HttpConnection, HttpReply, HttpRequest, Written,
+};
+
+/// What the destination does with one request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Act {
+    /// Takes it.
+    Accept,
+    /// Answers with this status and body, and takes nothing.
+    Refuse(u16, &'static str),
+    /// Answers 429 with `Retry-After`, in seconds.
+    Throttle(u64),
+    /// Cannot be reached.
+    Down,
+    /// Takes it, and its answer is lost.
+    LoseReply,
+    /// Takes this long, then takes it.
+    Slow(Duration),
+    /// Our own code panics.
+    Panic,
+}
+
+/// Decides what becomes of a request: its number (from 0) and its event numbers.
+pub(crate) type Decide = Box<dyn FnMut(u64, &[u64]) -> Act + Send>;
+
+/// One destination.
+#[derive(Clone)]
+pub(crate) struct Script {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    decide: Decide,
+    requests: u64,
+    /// Numbers taken, in order, twice where it was sent twice.
+    taken: Vec<u64>,
+    /// Ids of gap records taken.
+    gaps: HashSet<String>,
+    /// The id each number came with, and whether a number ever came with another.
+    ids: HashMap<u64, String>,
+    ids_differ: bool,
+}
+
+impl Script {
+    /// One that does as `decide` says.
+    pub(crate) fn new(decide: impl FnMut(u64, &[u64]) -> Act + Send + 'static) -> Self {
+        let inner = Inner {
+            decide: Box::new(decide),
+            requests: 0,
+            taken: Vec::new(),
+            gaps: HashSet::new(),
+            ids: HashMap::new(),
+            ids_differ: false,
+        };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// One that takes everything.
+    pub(crate) fn willing() -> Self {
+        Self::new(|_, _| Act::Accept)
+    }
+
+    /// Changes its mind.
+    pub(crate) fn now(&self, decide: impl FnMut(u64, &[u64]) -> Act + Send + 'static) {
+        self.inner.lock().unwrap().decide = Box::new(decide);
+    }
+
+    /// The numbers of the events it took, in order.
+    pub(crate) fn taken(&self) -> Vec<u64> {
+        self.inner.lock().unwrap().taken.clone()
+    }
+
+    /// How many different gap records it took.
+    pub(crate) fn gaps(&self) -> usize {
+        self.inner.lock().unwrap().gaps.len()
+    }
+
+    /// Requests it was sent.
+    pub(crate) fn requests(&self) -> u64 {
+        self.inner.lock().unwrap().requests
+    }
+
+    /// Whether every event came with the same id each time it was sent.
+    pub(crate) fn ids_are_stable(&self) -> bool {
+        !self.inner.lock().unwrap().ids_differ
+    }
+
+    fn act(&self, body: &Bytes) -> Act {
+        let events: Vec<Event> = std::str::from_utf8(body).unwrap().lines().map(read).collect();
+        let numbers: Vec<u64> = events.iter().filter_map(|event| event.number).collect();
+        let mut inner = self.inner.lock().unwrap();
+        let request = inner.requests;
+        inner.requests += 1;
+        let act = (inner.decide)(request, &numbers);
+        if matches!(act, Act::Accept | Act::LoseReply | Act::Slow(_)) {
+            inner.taken.extend(&numbers);
+            for Event { number, id } in events {
+                match number {
+                    Some(number) => {
+                        let known = inner.ids.entry(number).or_insert_with(|| id.clone()).clone();
+                        inner.ids_differ |= known != id;
+                    }
+                    None => drop(inner.gaps.insert(id)),
+                }
+            }
+        }
+        act
+    }
+}
+
+struct Event {
+    number: Option<u64>,
+    id: String,
+}
+
+/// Reads one line of a HEC body.
+fn read(line: &str) -> Event {
+    let value: serde_json::Value = serde_json::from_str(line).unwrap();
+    let number = value["event"]["ExecEvent"]["ExecID"].as_str().map(|id| id.parse().unwrap());
+    let is_gap = value["event"]["Type"] == "SidearmGap";
+    assert!(number.is_some() != is_gap, "every event but a gap record is numbered: {line}");
+    Event { number, id: value["fields"]["event_id"].as_str().unwrap().to_owned() }
+}
+
+impl Wire<Http> for Script {
+    fn call(&self, request: HttpRequest) -> Attempt<'_, Http> {
+        let act = self.act(&request.body);
+        Box::pin(async move {
+            let reply = |status, body: &'static str, retry_after| {
+                let headers = Default::default();
+                Ok(HttpReply {
+                    status,
+                    headers,
+                    retry_after,
+                    body: Bytes::from_static(body.as_bytes()),
+                })
+            };
+            // A network takes its time; without it a paused clock would never move.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            const SUCCESS: &str = r#"{"text":"Success","code":0}"#;
+            match act {
+                Act::Accept => reply(200, SUCCESS, None),
+                Act::Refuse(status, body) => reply(status, body, None),
+                Act::Throttle(seconds) => {
+                    reply(429, r#"{"text":"busy","code":26}"#, Some(Duration::from_secs(seconds)))
+                }
+                Act::Down => Err(WireError::NotSent("connection refused".to_owned())),
+                Act::LoseReply => Err(WireError::ReplyLost("connection reset".to_owned())),
+                Act::Slow(time) => {
+                    tokio::time::sleep(time).await;
+                    reply(200, SUCCESS, None)
+                }
+                Act::Panic => panic!("poison"),
+            }
+        })
+    }
+}
+
+/// Scripted destinations by the name of their sink.
+#[derive(Clone, Default)]
+pub(crate) struct ScriptedWires(HashMap<String, Script>);
+
+impl ScriptedWires {
+    /// Adds one.
+    pub(crate) fn with(mut self, sink: &str, script: &Script) -> Self {
+        self.0.insert(sink.to_owned(), script.clone());
+        self
+    }
+}
+
+impl Wires for ScriptedWires {
+    fn http(&self, sink: &str, _: &HttpConnection) -> Result<Box<dyn Wire<Http>>, WireError> {
+        Ok(Box::new(self.0[sink].clone()))
+    }
+
+    fn append(&self, sink: &str, _: &AppendConnection) -> Result<Box<dyn Wire<Append>>, WireError> {
+        let _ = sink;
+        Ok(Box::new(Nowhere))
+    }
+}
+
+struct Nowhere;
+
+impl Wire<Append> for Nowhere {
+    fn call(&self, _: AppendRequest) -> Attempt<'_, Append> {
+        Box::pin(async { Ok(Written) })
+    }
+}
