@@ -178,14 +178,15 @@ async fn read(mut response: Response) -> Result<HttpReply, reqwest::Error> {
     Ok(HttpReply { status, headers, retry_after, body: body.freeze() })
 }
 
-/// `Retry-After`, in seconds or as a date, as a time from now.
+/// `Retry-After`, in seconds or as a date, as a time from now. None at all where it says "at
+/// once": our own backoff then keeps a destination in trouble from being asked without pause.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let after = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
-    Some(after.min(MAX_RETRY_AFTER))
+    (!after.is_zero()).then(|| after.min(MAX_RETRY_AFTER))
 }
 
 async fn compressed(body: Bytes, level: u8) -> Result<Bytes, WireError> {
@@ -231,7 +232,8 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         assert_eq!(after("120"), Some(Duration::from_secs(120)));
         assert_eq!(after("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
-        assert_eq!(after("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO), "in the past");
+        assert_eq!(after("Sun, 06 Nov 1994 08:00:00 GMT"), None, "in the past");
+        assert_eq!(after("0"), None);
         assert_eq!(after("99999999999"), Some(MAX_RETRY_AFTER));
         assert_eq!(after("soon"), None);
         assert_eq!(after("-1"), None);
