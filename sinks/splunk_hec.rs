@@ -55,6 +55,8 @@ fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingE
     read::<SplunkHec>(table).map(|sink| Destination::Http(Box::new(sink)))
 }
 
+/// Batches under way where the answer itself settles them.
+const IN_FLIGHT: usize = 4;
 /// Batches under way where indexers take seconds to acknowledge each.
 const IN_FLIGHT_WITH_ACK: usize = 16;
 
@@ -68,7 +70,7 @@ fn facts() -> Facts {
             // Splunk Cloud refuses 5 MiB; its forwarders stay at 1 MB.
             bytes: 1_000_000,
             wait: Duration::ZERO,
-            in_flight: 4,
+            in_flight: IN_FLIGHT_WITH_ACK,
             source: "https://docs.splunk.com/Documentation/Splunk/latest/Data/HECRESTendpoints",
         },
         rate_per_second: None,
@@ -99,8 +101,8 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "ack",
-        help: "true waits for indexers to acknowledge each batch (16 are under way), false does \
-               not, \"auto\" does where the token gives acknowledgement ids. \
+        help: "true waits for indexers to acknowledge each batch (up to 16 under way), false does \
+               not, \"auto\" does where the token gives acknowledgement ids (up to 4 under way). \
                Default: \"auto\"",
     },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
@@ -158,8 +160,8 @@ impl Sink<Http> for SplunkHec {
 
     fn limits(&self, limits: Limits) -> Limits {
         match self.ack {
-            Ack::Always => Limits { in_flight: IN_FLIGHT_WITH_ACK, ..limits },
-            Ack::Never | Ack::Auto => limits,
+            Ack::Always => limits,
+            Ack::Never | Ack::Auto => Limits { in_flight: IN_FLIGHT, ..limits },
         }
     }
 

@@ -77,8 +77,8 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
         self.verdict(batch, reply)
     }
 
-    /// What one request of this very table may hold, and how many may be under way, where its
-    /// settings change `limits`, those of its [`Facts`]. Room is never made larger.
+    /// What one request of this very table may hold, where its settings leave less room than
+    /// `limits`, those of its [`Facts`].
     fn limits(&self, limits: Limits) -> Limits {
         limits
     }

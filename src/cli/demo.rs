@@ -5,8 +5,11 @@
 //! client.
 
 mod play;
+mod progress;
 mod relay_only;
 mod report;
+mod screen;
+mod whole;
 
 use std::{
     io,
@@ -100,10 +103,7 @@ pub(crate) fn run(args: Args) -> io::Result<Exit> {
     super::block_on(async {
         match args.relay_only {
             true => relay_only::run(&args).await,
-            false => {
-                super::complain("the engine is not here yet; --relay-only is");
-                Ok(Exit::Failed)
-            }
+            false => whole::run(&args).await,
         }
     })?
 }

@@ -21,6 +21,9 @@ use crate::{
 /// From the first subscription to the first event: a client that opens several streams opens them
 /// within this time, and misses nothing.
 const CURTAIN: Duration = Duration::from_millis(500);
+/// How long subscribers have to read to the end: for what is queued here, and then again for what
+/// is under way.
+const GRACE: Duration = Duration::from_secs(1);
 /// From one burst to the next.
 const BURST_EVERY: Duration = Duration::from_secs(5);
 
@@ -33,6 +36,7 @@ pub(super) async fn run(args: &Args) -> io::Result<Exit> {
             return Ok(Exit::Failed);
         }
     };
+    let address = listener.local_addr()?;
     let relay = BuiltInRelay::new();
     let stop = CancellationToken::new();
     let (server, stopped) = (relay.clone(), stop.clone());
@@ -48,7 +52,7 @@ pub(super) async fn run(args: &Args) -> io::Result<Exit> {
         _ = story => {}
         stopped = told_to_stop() => stopped?,
     }
-    // Streams end once their queues are empty, so that the report is final.
+    end(&relay).await;
     stop.cancel();
     if let Ok(Err(error)) = server.await {
         complain(&format!("the relay ended early: {error}"));
@@ -59,6 +63,15 @@ pub(super) async fn run(args: &Args) -> io::Result<Exit> {
         false => report::print(&table(told.load(Relaxed), &subscribers))?,
     }
     Ok(Exit::Done)
+}
+
+/// Ends the streams, each once its queue is empty, and gives subscribers time to read to the end:
+/// a connection closed on them too early takes with it what is still in the socket.
+async fn end(relay: &BuiltInRelay) {
+    relay.end_streams(tonic::Status::ok(""));
+    let nobody = || Stream::ALL.iter().all(|stream| relay.subscribed(*stream) == 0);
+    eventually(GRACE, nobody).await;
+    tokio::time::sleep(GRACE).await;
 }
 
 async fn tell(args: &Args, relay: &BuiltInRelay, play: &mut Play) {
