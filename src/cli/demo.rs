@@ -22,8 +22,9 @@ use super::Exit;
 
 /// Events a second unless told otherwise: an attack takes some ten seconds, and can be read.
 const RATE: u32 = 120;
-/// Events unless told otherwise: one attack, with a little more after it.
-const EVENTS: u64 = 1_300;
+/// Where neither events nor seconds are said, a story as long as this: at the usual rate one
+/// attack, with a little more after it.
+const STORY_SECONDS: u64 = 11;
 /// KubeArmor's own port.
 const RELAY_PORT: u16 = 32767;
 
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     /// Events a second; with --burst, so many on average [default: 120]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Events in all; 0: until stopped [default: 1300; with --relay-only 0, with --burst one burst]
+    /// Events in all; 0: until stopped [default: 11 seconds of them, or what --seconds allows; with --relay-only 0, with --burst one burst]
     #[arg(long)]
     events: Option<u64>,
     /// Seconds at most
@@ -84,6 +85,14 @@ impl Args {
         match self.events.unwrap_or(default) {
             0 => u64::MAX,
             events => events,
+        }
+    }
+
+    /// How many events the whole way is told.
+    fn story_events(&self) -> u64 {
+        match self.seconds {
+            Some(_) => self.events(0),
+            None => self.events(u64::from(self.rate()) * STORY_SECONDS),
         }
     }
 

@@ -14,7 +14,7 @@ use sidearm_sinks::contract::Stream;
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Args, EVENTS,
+    Args,
     play::{Play, eventually},
     progress::Progress,
     report,
@@ -86,7 +86,7 @@ async fn played(
 ) -> io::Result<()> {
     let told = play.told();
     tokio::select! {
-        _ = timeout(args.time(), play.evenly(args.rate(), args.events(EVENTS))) => {}
+        _ = timeout(args.time(), play.evenly(args.rate(), args.story_events())) => {}
         stopped = told_to_stop() => stopped?,
     }
     let arrived = || ledgers(&status.read())[ARCHIVE].received + lost(stage) >= told.load(Relaxed);
@@ -114,8 +114,8 @@ async fn picture(
     let mut progress = Progress::default();
     loop {
         let sinks = ledgers(&status.read());
-        let story = match (told.load(Relaxed), args.events(EVENTS)) {
-            (told, u64::MAX) => format!("{told} events told, ctrl-c ends it"),
+        let story = match (told.load(Relaxed), args.story_events()) {
+            (told, u64::MAX) => format!("{told} events told, ctrl-c ends the story"),
             (told, events) => format!("{told} of {events} events told"),
         };
         screen.draw(&progress.block(Instant::now(), &story, &sinks));
