@@ -7,7 +7,10 @@
 mod check;
 mod config_file;
 mod demo;
+mod logging;
 mod preview;
+mod run;
+mod send_test;
 mod sinks;
 mod stop;
 
@@ -37,9 +40,11 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Check(check::Args),
     Preview(preview::Args),
     Sinks(sinks::Args),
+    SendTest(send_test::Args),
     Demo(demo::Args),
 }
 
@@ -63,9 +68,11 @@ impl From<Exit> for ExitCode {
 /// Reads the command line, does what it says, and answers with the exit code.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
         Command::Preview(args) => preview::run(args),
         Command::Sinks(args) => sinks::run(args),
+        Command::SendTest(args) => send_test::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match done {

@@ -128,6 +128,8 @@ fn read_file(path: &str) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn filled(text: &str) -> Result<String, String> {
@@ -172,10 +174,9 @@ mod tests {
 
     #[test]
     fn a_file_too_large_for_a_secret_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("large");
-        std::fs::write(&path, vec![b'x'; MAX_FILE_BYTES as usize + 1]).expect("written");
-        let path = path.to_str().expect("UTF-8");
+        let mut large = tempfile::NamedTempFile::new().expect("a file");
+        large.write_all(&vec![b'x'; MAX_FILE_BYTES as usize + 1]).expect("written");
+        let path = large.path().to_str().expect("UTF-8");
         let told = Environment::process().file(path).expect_err("too large");
         assert!(told.contains("larger than"), "{told}");
     }

@@ -103,8 +103,6 @@ fn table(facts: &Facts) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde::de::DeserializeOwned;
     use sidearm_sinks::contract;
 
@@ -125,16 +123,6 @@ mod tests {
             Ok(config) => config,
             Err(problems) => panic!("{problems}"),
         }
-    }
-
-    #[test]
-    fn the_file_is_the_codes_own() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
-        if std::env::var_os("REGENERATE").is_some() {
-            std::fs::write(&path, example()).expect("the example is written");
-        }
-        let file = std::fs::read_to_string(&path).expect("the example is there");
-        assert_eq!(file, example(), "REGENERATE=1 writes it anew");
     }
 
     #[test]

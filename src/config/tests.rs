@@ -1,3 +1,5 @@
+use std::io::{Seek as _, Write as _};
+
 use sidearm_sinks::{CATALOGUE, contract::Destination};
 
 use super::*;
@@ -158,14 +160,15 @@ fn sinks_stand_in_the_files_order_with_what_they_were_told() {
 
 #[test]
 fn a_destination_is_built_again_only_where_a_secret_changed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let secret = folder.path().join("token");
-    let write = |token: &str| std::fs::write(&secret, token).expect("written");
-    write("11111111-1111-1111-1111-111111111111\n");
+    let mut secret = tempfile::NamedTempFile::new().expect("a file");
+    let mut write = |token: &str| {
+        secret.rewind().and_then(|()| secret.write_all(token.as_bytes())).expect("written");
+        secret.path().display().to_string()
+    };
+    let path = write("11111111-1111-1111-1111-111111111111\n");
     let text = format!(
         "[sinks.other]\nfile.path = \"${{env:SIDEARM_NOT_SET:-/x}}\"\n[sinks.siem]\n\
-         splunk_hec.url = \"https://a\"\nsplunk_hec.token = \"${{file:{}}}\"\n",
-        secret.display()
+         splunk_hec.url = \"https://a\"\nsplunk_hec.token = \"${{file:{path}}}\"\n"
     );
     let mut config = read(&text, "f.toml", &Environment::process()).expect("nothing is wrong");
     let rebuild = &mut config.sinks[1].rebuild;
@@ -173,7 +176,7 @@ fn a_destination_is_built_again_only_where_a_secret_changed() {
     write("22222222-2222-2222-2222-222222222222\n");
     assert!(matches!(rebuild(), Ok(Some(Destination::Http(_)))));
     assert!(rebuild().expect("readable").is_none());
-    std::fs::remove_file(&secret).expect("removed");
+    drop(secret);
     let told = rebuild().err().expect("unreadable");
     assert!(told.contains("sinks.siem.splunk_hec.token: reading "), "{told}");
 }

@@ -3,6 +3,7 @@
 //! The catalogue is the list: a sink without a snapshot fails here, and so does a snapshot without
 //! a sink. Nothing is sent; requests are pure.
 
+mod example;
 mod samples;
 mod subject;
 

@@ -1,0 +1,29 @@
+//! The program's own log: on standard error, as text for people or an object a line.
+
+use std::io::{self, IsTerminal as _};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// What is logged where nothing is said.
+const LEVEL: &str = "info";
+
+/// Starts the log. `RUST_LOG` beats the configuration.
+///
+/// # Errors
+/// A sentence: the directives cannot be read, or a log was started before.
+pub(crate) fn start(log: &LogConfig) -> Result<(), String> {
+    let given = std::env::var("RUST_LOG").ok().filter(|directives| !directives.is_empty());
+    let directives = given.as_deref().or(log.level.as_deref()).unwrap_or(LEVEL);
+    let filter = EnvFilter::builder().parse(directives).map_err(|error| {
+        format!("RUST_LOG: expected a level such as \"info\", or tracing's directives: {error}")
+    })?;
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let started = match log.format {
+        LogFormat::Text => builder.with_ansi(colour).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| format!("starting the log: {error}"))
+}
