@@ -70,6 +70,7 @@ impl FaultyDisk {
         self.faults.lock().expect("nobody panics while holding it")
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a slow disk holds the thread that writes")]
     fn wait_to_write(&self) {
         let delay = self.faults().write_delay;
         if !delay.is_zero() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sidearm_sinks::contract::Stream;
 
 use crate::{
-    house::{House, books, eventually},
     script::{Act, Script, ScriptedWires},
+    world::{House, books, eventually},
 };
 
 const ONE_SINK: &str = r#"
@@ -88,7 +88,11 @@ async fn an_outage_is_waited_out_and_the_other_sink_does_not_notice() {
 async fn one_refused_event_becomes_a_dead_letter_and_its_neighbours_arrive() {
     let script = Script::new(|_, events| {
         // A plain refusal names no event: the lane has to find it by halving.
-        if events.contains(&refused()) { Act::Refuse(422, "not this one") } else { Act::Accept }
+        if events.contains(&refused()) {
+            Act::Refuse(400, r#"{"text":"Invalid data format","code":6}"#)
+        } else {
+            Act::Accept
+        }
     });
     let (house, view) = deliver(&script, 300).await;
     assert_eq!((view.ledger.counts.accepted, view.ledger.counts.dead), (299, 1));

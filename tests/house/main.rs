@@ -2,10 +2,12 @@
 //! built-in one, over in-memory pipes; destinations follow a script; the journal is real, in a
 //! temporary folder. Beside it, the program's commands that need neither.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod commands;
 mod delivery;
-mod house;
 mod relay;
 mod script;
 mod shedding;
 mod storm;
+mod world;

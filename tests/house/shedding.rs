@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use sidearm_sinks::contract::Stream;
 
 use crate::{
-    house::{House, books, eventually},
     script::{Act, Script, ScriptedWires},
+    world::{House, books, eventually},
 };
 
 const SMALL: &str = r#"
     [journal]
-    logs.max = "3 MiB"
+    logs.max = "4 MiB"
     sync = "never"
 
     [sinks.siem]
@@ -40,7 +40,7 @@ async fn logs_are_shed_for_room_exactly_counted_and_alerts_all_arrive() {
     })
     .await;
     let shed = books(&engine.status().read(), "siem").streams["log"].counts.shed;
-    assert!(shed > 0, "3 MiB do not hold 80,000 logs");
+    assert!(shed > 0, "4 MiB do not hold 80,000 logs");
 
     script.now(|_, _| Act::Accept);
     eventually("everything settled", || books(&engine.status().read(), "siem").ledger.pending == 0)

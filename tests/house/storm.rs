@@ -3,7 +3,12 @@
 //!
 //! `SEED=n` repeats one; `SEEDS=n` runs as many from 0 on.
 
-use std::{collections::HashSet, path::Path, time::Duration};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use sidearm::engine::Engine;
@@ -11,12 +16,12 @@ use sidearm_sinks::contract::Stream;
 use tokio::time::sleep;
 
 use crate::{
-    house::{House, books, eventually},
     script::{Act, Script, ScriptedWires},
+    world::{House, books, eventually},
 };
 
 /// Storms in an ordinary run.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 200;
 /// Times the weather changes in one storm.
 const ROUNDS: usize = 6;
 
@@ -46,16 +51,24 @@ fn nothing_in_the_journal_is_lost_whatever_the_weather() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SEEDS").unwrap_or(SEEDS),
     };
-    for seed in seeds {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        // The seed of a storm that fails stands above its panic.
-        println!("storm: SEED={seed}");
-        runtime.block_on(storm(seed));
-    }
+    let next = AtomicU64::new(seeds.start);
+    let run = || {
+        loop {
+            let seed = next.fetch_add(1, Relaxed);
+            if seed >= seeds.end {
+                break;
+            }
+            // The seed of a storm that fails stands above its panic.
+            println!("storm: SEED={seed}");
+            runtime().block_on(storm(seed));
+        }
+    };
+    // Each storm has a runtime and a clock of its own, so two may rage at once.
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(run))));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
 async fn storm(seed: u64) {

@@ -113,7 +113,7 @@ pub(crate) fn read(text: &str) -> config::Config {
 }
 
 /// Waits, on the paused clock, until something holds; fails after ten minutes of it.
-pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..60_000 {
         if holds() {
             return;
