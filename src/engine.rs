@@ -127,11 +127,15 @@ impl Engine {
             lanes: sources.into(),
         };
 
+        // A new sink answers for what comes from now on. Were that kept only later, a crash in the
+        // first moments would have it begin again behind what had come by then.
+        let keeper = keeper::Keeper::new(journal.clone(), status.clone());
+        keeper.save().await;
+
         let mut writing = JoinSet::new();
         writing.spawn(writer.run());
         let stop_receiving = CancellationToken::new();
         let receiving = receive(&streams, &parts, &journal, &relay, &stop_receiving).await;
-        let keeper = keeper::Keeper::new(journal, status.clone());
         let mut others = JoinSet::new();
         others.spawn(keeper.clone().run());
         let address = admin.as_ref().and_then(|listener| listener.local_addr().ok());
