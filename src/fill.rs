@@ -138,7 +138,8 @@ impl<P: Reach> Filler<P> {
             if !self.collect(&mut hand, &block, free.end) {
                 break;
             }
-            tokio::task::coop::consume_budget().await;
+            // A block is a millisecond's work. The receive path must not wait for more than that.
+            tokio::task::yield_now().await;
         }
         self.at[stream.index()] = Some(hand.span.end);
         if hand.span.is_empty() { None } else { Some(self.finish(hand).await) }
