@@ -4,4 +4,6 @@
 mod commands;
 mod demo;
 mod http;
+mod patience;
 mod relay;
+mod whole;

@@ -22,17 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Polls until it holds.
-pub(super) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
-    let polled = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, polled).await.unwrap_or_else(|_| panic!("never: {what}"));
-}
+pub(super) use crate::patience::eventually;
 
 /// Waits that let a test end soon.
 fn quick() -> Timing {
