@@ -7,8 +7,9 @@
 use std::{
     fs,
     io::{self, Write},
+    panic::catch_unwind,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct DeadLetters {
     path: Arc<Path>,
     /// Bytes at most, of both files together.
     max_bytes: u64,
+    /// Held while the files are changed: several deliveries of a lane may bury at once.
+    writing: Arc<Mutex<()>>,
 }
 
 /// One line of the file.
@@ -64,42 +67,48 @@ pub(crate) struct Death<'a> {
 impl DeadLetters {
     pub(crate) fn new(folder: &Path, sink: &str, max_bytes: u64) -> Self {
         let path = folder.join("dead").join(format!("{sink}.ndjson"));
-        Self { sink: sink.into(), path: path.into(), max_bytes }
+        Self { sink: sink.into(), path: path.into(), max_bytes, writing: Arc::default() }
     }
 
-    /// Sets an event aside. Returns once it is on disk; while it cannot be written, it waits and
-    /// says so, since to go on would be to lose the event.
-    pub(crate) async fn bury(&self, journal: &Journal, death: Death<'_>) {
-        let mut line = self.line(journal, &death).await;
-        line.push(b'\n');
-        let line: Arc<[u8]> = line.into();
-        loop {
-            let (path, line, max_bytes) = (self.path.clone(), line.clone(), self.max_bytes);
-            let written =
-                tokio::task::spawn_blocking(move || append(&path, &line, max_bytes)).await;
-            match written.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
-                Ok(()) => break,
-                Err(error) => tracing::error!(
-                    sink = %self.sink, path = %self.path.display(), %error,
-                    "a dead letter could not be written; its lane waits until it can"
-                ),
-            }
+    /// Sets events aside. Returns once they are on disk; while they cannot be written, it waits
+    /// and says so, since to go on would be to lose them.
+    pub(crate) async fn bury(&self, journal: &Journal, deaths: &[Death<'_>]) {
+        let mut lines = Vec::new();
+        for death in deaths {
+            lines.extend_from_slice(&self.line(journal, death).await);
+            lines.push(b'\n');
+        }
+        let lines: Arc<[u8]> = lines.into();
+        while let Err(error) = self.write(lines.clone()).await {
+            tracing::error!(
+                sink = %self.sink, path = %self.path.display(), %error,
+                "dead letters could not be written; their batch waits until they can"
+            );
             tokio::time::sleep(RETRY_EVERY).await;
         }
-        tracing::error!(
-            sink = %self.sink, stream = %death.stream, sequence = death.sequence,
-            reason = death.reason, path = %self.path.display(),
-            "an event will never be accepted and was set aside as a dead letter"
-        );
+        if let Some(death) = deaths.last() {
+            tracing::error!(
+                sink = %self.sink, stream = %death.stream, sequence = death.sequence,
+                reason = death.reason, events = deaths.len(), path = %self.path.display(),
+                "events will never be accepted and were set aside as dead letters"
+            );
+        }
+    }
+
+    async fn write(&self, lines: Arc<[u8]>) -> io::Result<()> {
+        let this = self.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let _alone = this.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            append(&this.path, &lines, this.max_bytes)
+        });
+        written.await.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
     async fn line(&self, journal: &Journal, death: &Death<'_>) -> Vec<u8> {
         let message = message_at(journal, death.stream, death.sequence).await;
         let event = message.as_ref().and_then(|(arrival, kind, bytes)| {
-            let event = Event::decode(*kind, *arrival, bytes, "").ok()?;
-            let mut text = Vec::new();
-            json::write(&event, &mut text);
-            RawValue::from_string(String::from_utf8(text).ok()?).ok()
+            // What brought it here may have been a panic of this very code.
+            catch_unwind(|| as_json(*arrival, *kind, bytes)).ok().flatten()
         });
         let line = Line {
             time: jiff::Timestamp::now().to_string(),
@@ -115,6 +124,13 @@ impl DeadLetters {
         };
         serde_json::to_vec(&line).expect("a line of texts and numbers is JSON")
     }
+}
+
+fn as_json(arrival: Arrival, kind: Kind, message: &[u8]) -> Option<Box<RawValue>> {
+    let event = Event::decode(kind, arrival, message, "").ok()?;
+    let mut text = Vec::new();
+    json::write(&event, &mut text);
+    RawValue::from_string(String::from_utf8(text).ok()?).ok()
 }
 
 /// The relay's own bytes of one event; nothing where they were shed or damaged meanwhile.

@@ -118,8 +118,9 @@ impl Engine {
         let streams = streams(&config);
 
         let ending = Ending { drain: CancellationToken::new(), stop: CancellationToken::new() };
-        let mut lanes = JoinSet::new();
-        let sources = build::lanes(config, &journal, &parts.wires, &ending, &mut lanes).await?;
+        let built = build::lanes(config, &journal, &parts.wires, &ending).await?;
+        let (sources, walks): (Vec<_>, Vec<_>) =
+            built.into_iter().map(|built| (built.source, built.walk)).unzip();
         let status = StatusSource {
             relay: relay.clone(),
             streams: streams.clone().into(),
@@ -132,6 +133,7 @@ impl Engine {
         let keeper = keeper::Keeper::new(journal.clone(), status.clone());
         keeper.save().await;
 
+        let lanes: JoinSet<()> = walks.into_iter().collect();
         let mut writing = JoinSet::new();
         writing.spawn(writer.run());
         let stop_receiving = CancellationToken::new();

@@ -16,11 +16,11 @@ use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     batch,
     config::BatchLimits,
-    dead_letters::{DeadLetters, Death},
     deliver::{Target, words},
     journal::{Block, Journal, cursor::Counts},
     ledger::Ledger,
@@ -30,7 +30,8 @@ use crate::{
     wire::Reach,
 };
 
-/// Events looked at before a span is settled although no batch has come of it.
+/// Events looked at for one span, so that a filter that takes few lets a lane see to its other
+/// streams, and settle, in between.
 const SPAN_EVENTS: u64 = 8192;
 
 /// What decides whether and how an event goes to a sink.
@@ -51,8 +52,17 @@ pub(crate) struct Filled {
     pub(crate) received_us: u64,
     /// The records; nothing where no event of the span is for this sink.
     pub(crate) batch: Option<Batch>,
-    /// The fates of the others.
+    /// Events that can never be a record, and why. They are set aside before the batch is sent.
+    pub(crate) dead: Vec<(u64, String)>,
+    /// How many were not for this sink.
     pub(crate) counts: Counts,
+}
+
+impl Filled {
+    /// Whether nothing of it is left to do.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.batch.is_none() && self.dead.is_empty()
+    }
 }
 
 /// A lane's reader.
@@ -62,7 +72,6 @@ pub(crate) struct Filler<P: Reach> {
     pub(crate) journal: Journal,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) dead_letters: DeadLetters,
     /// The next sequence number to read, by stream; nothing for streams not taken.
     at: [Option<u64>; 3],
     changes: watch::Receiver<u64>,
@@ -94,12 +103,11 @@ impl<P: Reach> Filler<P> {
         journal: Journal,
         ledger: Arc<Ledger>,
         meter: Arc<Meter>,
-        dead_letters: DeadLetters,
     ) -> Self {
         let at = Stream::ALL.map(|stream| ledger.low(stream));
         let changes = journal.changes();
         let body = Vec::new();
-        Self { rules, target, journal, ledger, meter, dead_letters, at, changes, body }
+        Self { rules, target, journal, ledger, meter, at, changes, body }
     }
 
     /// Whether a stream has events that were not read yet.
@@ -117,17 +125,32 @@ impl<P: Reach> Filler<P> {
         }
     }
 
-    /// Takes the next span of a stream in hand; nothing where there is nothing to read. With
-    /// `linger`, a batch that is not full waits for more as long as its destination asks for.
-    pub(crate) async fn fill(&mut self, stream: Stream, linger: bool) -> Option<Filled> {
+    /// The next sequence number to read.
+    pub(crate) fn position(&self, stream: Stream) -> Option<u64> {
+        self.at[stream.index()]
+    }
+
+    /// Takes the next span of a stream in hand; nothing where there is nothing to read. A batch
+    /// that is not full waits for more as long as its destination asks for, but not to `drain`.
+    /// May be dropped at any await: nothing is taken before it returns.
+    pub(crate) async fn fill(
+        &mut self,
+        stream: Stream,
+        drain: &CancellationToken,
+    ) -> Option<Filled> {
         let at = self.at[stream.index()]?;
         let free = self.ledger.next_unsettled(stream, at)?;
         let deadline = Instant::now() + self.rules.limits.wait;
-        let linger = linger && !self.rules.limits.wait.is_zero();
         let mut hand = Hand::at(stream, free.start);
         while hand.span.end < free.end && !hand.is_enough(&self.rules.limits) {
             let Some(block) = self.journal.read(stream, hand.span.end).await else {
-                if linger && !hand.batch.is_empty() && self.more(&hand, deadline).await {
+                let wait = !hand.batch.is_empty() && !self.rules.limits.wait.is_zero();
+                let more = wait
+                    && drain
+                        .run_until_cancelled(self.more(&hand, deadline))
+                        .await
+                        .unwrap_or_default();
+                if more {
                     continue;
                 }
                 break;
@@ -135,14 +158,19 @@ impl<P: Reach> Filler<P> {
             if block.first() > hand.span.end && !self.skip(&mut hand, &block, free.end) {
                 break;
             }
-            if !self.collect(&mut hand, &block, free.end) {
+            if !self.collect(&mut hand, &block, free.end) || self.is_urgent(stream) {
                 break;
             }
             // A block is a millisecond's work. The receive path must not wait for more than that.
             tokio::task::yield_now().await;
         }
         self.at[stream.index()] = Some(hand.span.end);
-        if hand.span.is_empty() { None } else { Some(self.finish(hand).await) }
+        (!hand.span.is_empty()).then(|| hand.finish())
+    }
+
+    /// Whether a stream that goes before this one has something to read.
+    fn is_urgent(&self, stream: Stream) -> bool {
+        Stream::ALL.iter().any(|other| *other < stream && self.has_more(*other))
     }
 
     /// Passes over a hole in the journal: what is in it was shed or damaged. Answers whether the
@@ -227,7 +255,7 @@ impl<P: Reach> Filler<P> {
         let stream = hand.batch.stream();
         loop {
             self.changes.mark_unchanged();
-            if Stream::ALL.iter().any(|other| *other < stream && self.has_more(*other)) {
+            if self.is_urgent(stream) {
                 return false;
             }
             if self.journal.head(stream) > hand.span.end {
@@ -237,26 +265,6 @@ impl<P: Reach> Filler<P> {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return false,
             }
-        }
-    }
-
-    async fn finish(&mut self, hand: Hand) -> Filled {
-        let stream = hand.batch.stream();
-        for (sequence, reason) in &hand.dead {
-            let death = Death { stream, sequence: *sequence, record: None, reason, attempts: 0 };
-            self.dead_letters.bury(&self.journal, death).await;
-            self.meter.trouble(reason);
-        }
-        Filled {
-            stream,
-            received_us: hand.received_us,
-            counts: Counts {
-                filtered: hand.filtered,
-                dead: hand.dead.len() as u64,
-                ..Counts::default()
-            },
-            span: hand.span,
-            batch: hand.batch.finish(),
         }
     }
 }
@@ -274,7 +282,18 @@ impl Hand {
 
     fn is_enough(&self, limits: &BatchLimits) -> bool {
         let looked_at = self.span.end - self.span.start;
-        batch::is_full(limits, &self.batch) || (looked_at >= SPAN_EVENTS && self.batch.is_empty())
+        batch::is_full(limits, &self.batch) || looked_at >= SPAN_EVENTS
+    }
+
+    fn finish(self) -> Filled {
+        Filled {
+            stream: self.batch.stream(),
+            span: self.span,
+            received_us: self.received_us,
+            batch: self.batch.finish(),
+            dead: self.dead,
+            counts: Counts { filtered: self.filtered, ..Counts::default() },
+        }
     }
 }
 

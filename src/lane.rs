@@ -10,13 +10,14 @@ use sidearm_sinks::contract::Stream;
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     deliver::{Delivery, Slot, Slots},
     fill::{Filled, Filler},
-    journal::{Journal, cursor::Counts},
+    journal::Journal,
     ledger::Ledger,
     meter::{LaneState, Meter},
     wire::Reach,
@@ -31,10 +32,9 @@ pub(crate) struct Lane<P: Reach> {
     filler: Filler<P>,
     delivery: Arc<Delivery<P>>,
     slots: Slots,
-    /// A place taken ahead, so that a waiting event goes at once.
-    spare: Option<Slot>,
-    under_way: JoinSet<Counts>,
-    in_hand: HashMap<Id, Filled>,
+    under_way: JoinSet<()>,
+    /// What each task under way has in hand, should it have to be begun again.
+    in_hand: HashMap<Id, Arc<Filled>>,
     ledger: Arc<Ledger>,
     meter: Arc<Meter>,
     changes: watch::Receiver<u64>,
@@ -59,7 +59,6 @@ impl<P: Reach> Lane<P> {
         Self {
             sink,
             slots: Slots::new(filler.rules.limits.in_flight),
-            spare: None,
             under_way: JoinSet::new(),
             in_hand: HashMap::new(),
             ledger: filler.ledger.clone(),
@@ -72,97 +71,83 @@ impl<P: Reach> Lane<P> {
 
     /// Walks the journal until told to end.
     pub(crate) async fn run(mut self, ending: Ending) {
-        loop {
-            self.changes.mark_unchanged();
-            while let Some(joined) = self.under_way.try_join_next_with_id() {
-                self.settle(joined);
-            }
-            for stream in Stream::ALL {
-                self.filler.shed(stream);
-            }
-            let draining = ending.drain.is_cancelled();
-            if ending.stop.is_cancelled() || (draining && self.is_drained()) {
-                break;
-            }
-            if self.advance(!draining).await {
-                continue;
-            }
-            let slots = self.slots.clone();
-            tokio::select! {
-                biased;
-                () = ending.stop.cancelled() => {}
-                Some(joined) = self.under_way.join_next_with_id() => self.settle(joined),
-                slot = slots.take(), if self.spare.is_none() => self.spare = Some(slot),
-                () = slots.freed(), if self.spare.is_some() => {}
-                Ok(()) = self.changes.changed() => {}
-                () = ending.drain.cancelled(), if !draining => {}
-            }
-        }
+        // Whatever it waits for, a lane that is told to stop stops: filling and delivering may be
+        // dropped anywhere, since nothing counts before it is settled.
+        ending.stop.run_until_cancelled(self.walk(&ending.drain)).await;
         self.under_way.shutdown().await;
         self.meter.show(LaneState::Stopped);
     }
 
-    /// Takes the next span in hand and sets it on its way. Answers whether there was one.
-    async fn advance(&mut self, linger: bool) -> bool {
-        let Some(slot) = self.spare.take() else { return false };
-        // The last place is kept for alerts, so that logs that cannot be delivered never
-        // hold them up.
-        let only_alerts = self.slots.is_last();
-        let next = Stream::ALL
-            .into_iter()
-            .filter(|stream| !only_alerts || *stream == Stream::Alert)
-            .find(|stream| self.filler.has_more(*stream));
-        let filled = match next {
-            Some(stream) => self.filler.fill(stream, linger).await,
-            None => None,
-        };
-        match filled {
-            Some(filled) if filled.batch.is_some() => {
-                let Filled { stream, span, received_us, .. } = &filled;
-                self.ledger.begin(*stream, span.clone(), *received_us);
-                self.deliver(filled, slot, Duration::ZERO);
-                true
+    async fn walk(&mut self, drain: &CancellationToken) {
+        loop {
+            self.changes.mark_unchanged();
+            while let Some(joined) = self.under_way.try_join_next_with_id() {
+                self.ended(joined);
             }
-            Some(filled) => {
-                self.spare = Some(slot);
-                self.ledger.settle(filled.stream, filled.span, filled.counts);
-                true
+            for stream in Stream::ALL {
+                self.filler.shed(stream);
             }
-            None => {
-                self.spare = Some(slot);
-                // A stream with more to read yields nothing only where all of it was shed.
-                next.is_some()
+            if drain.is_cancelled() && self.is_drained() {
+                return;
+            }
+            if self.advance(drain).await {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some(joined) = self.under_way.join_next_with_id() => self.ended(joined),
+                () = self.slots.freed() => {}
+                Ok(()) = self.changes.changed() => {}
+                () = drain.cancelled(), if !drain.is_cancelled() => {}
             }
         }
     }
 
-    fn deliver(&mut self, filled: Filled, slot: Slot, after: Duration) {
-        let Some(batch) = filled.batch.clone() else { return };
-        let delivery = self.delivery.clone();
-        let task = self.under_way.spawn(async move {
-            tokio::time::sleep(after).await;
-            delivery.deliver(batch, slot).await
-        });
-        self.in_hand.insert(task.id(), filled);
+    /// Takes the next span in hand and sets it on its way. Answers whether the lane got further.
+    async fn advance(&mut self, drain: &CancellationToken) -> bool {
+        let mut waiting = Stream::ALL.into_iter().filter(|stream| self.filler.has_more(*stream));
+        let Some((stream, slot)) =
+            waiting.find_map(|stream| Some((stream, self.slots.take(stream)?)))
+        else {
+            return false;
+        };
+        let before = self.filler.position(stream);
+        let Some(filled) = self.filler.fill(stream, drain).await else {
+            return self.filler.position(stream) != before;
+        };
+        if filled.is_settled() {
+            let Filled { stream, span, counts, received_us, .. } = filled;
+            self.ledger.settle(stream, span, counts, received_us);
+        } else {
+            self.ledger.begin(stream, filled.span.clone(), filled.received_us);
+            self.deliver(Arc::new(filled), slot, Duration::ZERO);
+        }
+        true
     }
 
-    fn settle(&mut self, joined: Result<(Id, Counts), JoinError>) {
+    /// Delivers and settles in a task of its own, so that no lane waits for its destination.
+    fn deliver(&mut self, filled: Arc<Filled>, slot: Slot, after: Duration) {
+        let (delivery, ledger) = (self.delivery.clone(), self.ledger.clone());
+        let in_hand = filled.clone();
+        let task = self.under_way.spawn(async move {
+            sleep(after).await;
+            let mut counts = filled.counts;
+            counts.add(delivery.deliver(&filled, slot).await);
+            ledger.settle(filled.stream, filled.span.clone(), counts, filled.received_us);
+        });
+        self.in_hand.insert(task.id(), in_hand);
+    }
+
+    fn ended(&mut self, joined: Result<(Id, ()), JoinError>) {
         match joined {
-            Ok((id, delivered)) => {
-                if let Some(filled) = self.in_hand.remove(&id) {
-                    let mut counts = filled.counts;
-                    counts.add(delivered);
-                    self.ledger.settle(filled.stream, filled.span, counts);
-                }
-            }
+            Ok((id, ())) => drop(self.in_hand.remove(&id)),
             Err(error) => {
                 tracing::error!(
                     sink = %self.sink, %error,
                     "a delivery was cut short by a fault of our own; it is begun again"
                 );
                 if let Some(filled) = self.in_hand.remove(&error.id()) {
-                    let slot = self.slots.beyond();
-                    self.deliver(filled, slot, BEGIN_AGAIN_AFTER);
+                    self.deliver(filled, self.slots.beyond(), BEGIN_AGAIN_AFTER);
                 }
             }
         }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use sidearm_sinks::contract::Stream;
 
 use crate::journal::{
-    SinkCursors,
+    Journal, SinkCursors,
     cursor::{Counts, Cursor},
 };
 
@@ -34,10 +34,15 @@ impl Account {
         self.received == self.counts.total() + self.pending
     }
 
-    fn add(&mut self, other: Account) {
-        self.received += other.received;
-        self.counts.add(other.counts);
-        self.pending += other.pending;
+    /// The account of all streams together.
+    pub(crate) fn total(accounts: &[Account]) -> Account {
+        let mut total = Account::default();
+        for account in accounts {
+            total.received += account.received;
+            total.counts.add(account.counts);
+            total.pending += account.pending;
+        }
+        total
     }
 }
 
@@ -77,14 +82,17 @@ impl Ledger {
         under_way.insert(place, UnderWay { span, received_us });
     }
 
-    /// Gives every event of `span` its final fate.
-    pub(crate) fn settle(&self, stream: Stream, span: Range<u64>, counts: Counts) {
+    /// Gives every event of `span`, received at `received_us`, its final fate.
+    pub(crate) fn settle(
+        &self,
+        stream: Stream,
+        span: Range<u64>,
+        counts: Counts,
+        received_us: u64,
+    ) {
         let mut books = self.books();
-        let under_way = &mut books.under_way[stream.index()];
-        if let Some(place) = under_way.iter().position(|other| other.span == span) {
-            let settled_us = under_way.remove(place).received_us;
-            books.settled_us = books.settled_us.max(settled_us);
-        }
+        books.under_way[stream.index()].retain(|other| other.span != span);
+        books.settled_us = books.settled_us.max(received_us);
         if let Some(cursor) = &mut books.cursors.cursors[stream.index()] {
             cursor.settle(span, counts);
         }
@@ -127,25 +135,21 @@ impl Ledger {
         self.books().unsaved = true;
     }
 
-    /// The account of one stream while the journal's next sequence number is `head`.
-    pub(crate) fn account(&self, stream: Stream, head: u64) -> Account {
-        match &self.books().cursors.cursors[stream.index()] {
-            Some(cursor) => Account {
-                received: cursor.received(head),
-                counts: cursor.counts(),
-                pending: cursor.pending(head),
-            },
+    /// The account of each stream, all of the same moment.
+    pub(crate) fn accounts(&self, journal: &Journal) -> [Account; 3] {
+        let books = self.books();
+        // The heads are read while nothing can settle, or more might be settled than received.
+        Stream::ALL.map(|stream| match &books.cursors.cursors[stream.index()] {
+            Some(cursor) => {
+                let head = journal.head(stream);
+                Account {
+                    received: cursor.received(head),
+                    counts: cursor.counts(),
+                    pending: cursor.pending(head),
+                }
+            }
             None => Account::default(),
-        }
-    }
-
-    /// The account of all streams together.
-    pub(crate) fn total(&self, heads: [u64; 3]) -> Account {
-        let mut total = Account::default();
-        for stream in Stream::ALL {
-            total.add(self.account(stream, heads[stream.index()]));
-        }
-        total
+        })
     }
 
     /// When the oldest event without a final fate was received, as far as it is known: that of

@@ -75,9 +75,19 @@ impl Pace {
         }
     }
 
+    /// Whether nothing has opened or closed since the ticket was given.
+    pub(crate) fn is_current(&self, ticket: Ticket) -> bool {
+        ticket.era == self.era
+    }
+
+    /// A ticket of this moment, to tell an outcome with that no attempt has brought.
+    pub(crate) fn present(&self) -> Ticket {
+        Ticket { era: self.era }
+    }
+
     /// The destination answered as a healthy one does.
     pub(crate) fn well(&mut self, ticket: Ticket) {
-        if ticket.era == self.era && self.state != State::Open {
+        if ticket.era == self.era && matches!(self.state, State::Probing { .. }) {
             self.open();
         }
     }

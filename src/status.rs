@@ -106,7 +106,6 @@ pub(crate) struct LaneSource {
 impl StatusSource {
     /// A snapshot.
     pub fn read(&self) -> Status {
-        let heads = Stream::ALL.map(|stream| self.journal.head(stream));
         Status {
             version: env!("CARGO_PKG_VERSION"),
             relay: self.relay(),
@@ -114,7 +113,7 @@ impl StatusSource {
             sinks: self
                 .lanes
                 .iter()
-                .map(|lane| (lane.name.to_string(), lane.view(heads)))
+                .map(|lane| (lane.name.to_string(), lane.view(&self.journal)))
                 .collect(),
         }
     }
@@ -137,11 +136,11 @@ impl StatusSource {
 }
 
 impl LaneSource {
-    fn view(&self, heads: [u64; 3]) -> SinkView {
-        let ledger = self.ledger.total(heads);
+    fn view(&self, journal: &Journal) -> SinkView {
+        let accounts = self.ledger.accounts(journal);
+        let ledger = Account::total(&accounts);
         let (buckets, sum) = self.meter.times();
-        let account =
-            |stream: &Stream| (stream.name(), self.ledger.account(*stream, heads[stream.index()]));
+        let account = |stream: &Stream| (stream.name(), accounts[stream.index()]);
         SinkView {
             kind: self.kind,
             state: self.meter.state(),

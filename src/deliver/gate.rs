@@ -54,11 +54,22 @@ impl<P: Reach> Gate<P> {
 
     /// Waits until an attempt may be made.
     pub(crate) async fn pass(&self) -> Pass<'_, P> {
-        let pass = self.leave().await;
-        while let Some(Err(wait)) = self.rate.as_ref().map(Rate::take) {
-            sleep(wait).await;
+        loop {
+            let pass = self.leave().await;
+            while let Some(Err(wait)) = self.rate.as_ref().map(Rate::take) {
+                sleep(wait).await;
+            }
+            // While it waited for its turn, another's answer may have stopped the destination.
+            if pass.ticket.is_some_and(|ticket| self.pace().is_current(ticket)) {
+                return pass;
+            }
         }
-        pass
+    }
+
+    /// A pass to tell an outcome with that no attempt of this moment has brought.
+    pub(crate) fn present(&self) -> Pass<'_, P> {
+        let ticket = self.pace().present();
+        Pass { gate: self, ticket: Some(ticket) }
     }
 
     async fn leave(&self) -> Pass<'_, P> {
@@ -130,6 +141,15 @@ impl<P: Reach> Pass<'_, P> {
         if let Some(ticket) = self.ticket.take() {
             self.gate.settle(|pace| pace.well(ticket));
         }
+    }
+
+    /// As [`Pass::well`], but a probe is handed back: it has not ended yet.
+    pub(crate) fn well_unless_probe(self) -> Option<Self> {
+        if self.gate.pace().is_open() {
+            self.well();
+            return None;
+        }
+        Some(self)
     }
 
     /// The destination takes events, and a person should know what it said. Told once.

@@ -14,7 +14,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use sidearm_sinks::contract::{Batch, Question, Verdict};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::{
     gate::{Gate, Pass},
@@ -27,13 +27,17 @@ pub(crate) use self::{
 };
 use crate::{
     dead_letters::{DeadLetters, Death},
+    fill::Filled,
     journal::{Journal, cursor::Counts},
     meter::Meter,
     wire::{Reach, WireError},
 };
 
-/// How long to wait before a question whose answer was lost is asked again.
+/// How long to wait before a question whose answer was lost is asked again: at first, and at most.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
+/// Dead letters written at once.
+const DEAD_AT_ONCE: usize = 64;
 
 /// A lane's way to its destination.
 pub(crate) struct Delivery<P: Reach> {
@@ -70,10 +74,13 @@ impl<P: Reach> Delivery<P> {
         Self { target, gate, dead_letters, journal, meter }
     }
 
-    /// Delivers a batch. Ends when each of its events is accepted or a dead letter.
-    pub(crate) async fn deliver(self: Arc<Self>, batch: Batch, mut slot: Slot) -> Counts {
+    /// Sets aside what can never be sent and delivers the rest. Ends when each event has its fate.
+    pub(crate) async fn deliver(&self, filled: &Filled, mut slot: Slot) -> Counts {
         let mut counts = Counts::default();
-        let mut parts = vec![Part { batch, attempts: 0 }];
+        self.bury_unsendable(filled, &mut counts).await;
+        let batch = filled.batch.clone();
+        let mut parts: Vec<Part> =
+            batch.into_iter().map(|batch| Part { batch, attempts: 0 }).collect();
         while let Some(mut part) = parts.pop() {
             slot.hold().await;
             let pass = self.gate.pass().await;
@@ -111,13 +118,16 @@ impl<P: Reach> Delivery<P> {
                 self.halve(part, &why, parts, counts).await;
             }
             Ended::Answered(Verdict::Ask(question)) => {
-                pass.well();
                 slot.release();
+                // A probe has not ended while it is being asked about: had it, a destination that
+                // takes everything and confirms nothing would be sent everything for ever.
+                let probe = pass.well_unless_probe();
                 let verdict = self.ask(current, &part.batch, question).await;
-                self.fate(verdict, None, part, parts, counts).await;
+                let pass = probe.unwrap_or_else(|| self.gate.present());
+                self.fate(verdict, pass, part, parts, counts).await;
             }
             Ended::Answered(verdict) => {
-                self.fate(verdict, Some(pass), part, parts, counts).await;
+                self.fate(verdict, pass, part, parts, counts).await;
             }
         }
     }
@@ -126,7 +136,7 @@ impl<P: Reach> Delivery<P> {
     async fn fate(
         &self,
         verdict: Verdict<P>,
-        pass: Option<Pass<'_, P>>,
+        pass: Pass<'_, P>,
         part: Part,
         parts: &mut Vec<Part>,
         counts: &mut Counts,
@@ -135,6 +145,9 @@ impl<P: Reach> Delivery<P> {
         match verdict {
             Verdict::Accepted | Verdict::AcceptedBut(..) => {
                 counts.accepted += part.batch.len() as u64;
+            }
+            Verdict::Later(..) if self.is_retired(&part.batch) => {
+                counts.shed += part.batch.len() as u64;
             }
             Verdict::Later(..) | Verdict::Blocked(_) | Verdict::Ask(_) => parts.push(part),
             Verdict::Smaller(why) | Verdict::Never(why) => {
@@ -153,6 +166,12 @@ impl<P: Reach> Delivery<P> {
                 parts.push(part);
             }
         }
+    }
+
+    /// Whether the journal has given all of it up meanwhile. What a destination answers *later* to
+    /// for longer than that is shed, or one event it never decides on would hold its place for ever.
+    fn is_retired(&self, batch: &Batch) -> bool {
+        batch.record(batch.len() - 1).sequence < self.journal.first(batch.stream())
     }
 
     /// Settles record by record. What is to come again goes in runs of neighbours, in order.
@@ -208,9 +227,29 @@ impl<P: Reach> Delivery<P> {
             reason,
             attempts: part.attempts,
         };
-        self.dead_letters.bury(&self.journal, death).await;
+        self.dead_letters.bury(&self.journal, &[death]).await;
         self.meter.trouble(reason);
         counts.dead += 1;
+    }
+
+    async fn bury_unsendable(&self, filled: &Filled, counts: &mut Counts) {
+        for dead in filled.dead.chunks(DEAD_AT_ONCE) {
+            let deaths: Vec<Death<'_>> = dead
+                .iter()
+                .map(|(sequence, reason)| Death {
+                    stream: filled.stream,
+                    sequence: *sequence,
+                    record: None,
+                    reason,
+                    attempts: 0,
+                })
+                .collect();
+            self.dead_letters.bury(&self.journal, &deaths).await;
+            counts.dead += dead.len() as u64;
+        }
+        if let Some((_, reason)) = filled.dead.last() {
+            self.meter.trouble(reason);
+        }
     }
 
     /// Makes one attempt: the batch itself, or a question about it.
@@ -230,21 +269,24 @@ impl<P: Reach> Delivery<P> {
     async fn ask(&self, current: &Current<P>, batch: &Batch, first: Question<P>) -> Verdict<P> {
         let deadline = Instant::now() + first.give_up;
         let mut question = first;
-        loop {
-            sleep(question.wait).await;
+        let mut patience = ASK_AGAIN_AFTER;
+        while Instant::now() < deadline {
+            sleep_until(deadline.min(Instant::now() + question.wait)).await;
             match self.attempt(current, batch, Some(question.request.clone())).await {
                 Ended::Answered(Verdict::Ask(next)) => question = next,
                 Ended::Answered(Verdict::Later(..)) | Ended::Failed(_) => {
-                    sleep(ASK_AGAIN_AFTER).await;
+                    sleep_until(deadline.min(Instant::now() + patience)).await;
+                    patience = (patience * 2).min(LONGEST_PATIENCE);
                 }
                 Ended::Answered(verdict) => return verdict,
                 Ended::Panicked(why) => return Verdict::Never(why),
             }
-            if Instant::now() >= deadline {
-                let why = "taken, but not acknowledged in time; sent again".to_owned();
-                return Verdict::Later(Some(Duration::ZERO), why);
-            }
         }
+        let why =
+            "the destination took a batch and did not acknowledge it in time; it is sent again";
+        self.meter.trouble(why);
+        tracing::warn!(events = batch.len(), "{why}");
+        Verdict::Later(Some(Duration::ZERO), why.to_owned())
     }
 }
 
@@ -281,8 +323,7 @@ impl<P: Reach> Ended<P> {
 }
 
 /// Tells the gate what a verdict says of the destination as a whole.
-fn tell<P: Reach>(pass: Option<Pass<'_, P>>, verdict: &Verdict<P>) {
-    let Some(pass) = pass else { return };
+fn tell<P: Reach>(pass: Pass<'_, P>, verdict: &Verdict<P>) {
     match verdict {
         // Zero means: the rest of this batch, at once. No sign of trouble.
         Verdict::Later(Some(Duration::ZERO), _) => pass.well(),
@@ -294,20 +335,24 @@ fn tell<P: Reach>(pass: Option<Pass<'_, P>>, verdict: &Verdict<P>) {
             pass.well();
         }
         Verdict::Blocked(why) => pass.park(why),
-        Verdict::Each(each) => {
-            let worst = each.iter().find(|verdict| match verdict {
-                Verdict::Blocked(_) | Verdict::AcceptedBut(..) => true,
-                Verdict::Later(hint, _) => *hint != Some(Duration::ZERO),
-                _ => false,
-            });
-            match worst {
-                Some(verdict) => tell(Some(pass), verdict),
-                None => pass.well(),
-            }
-        }
+        Verdict::Each(each) => match each.iter().max_by_key(|verdict| gravity(verdict)) {
+            Some(worst) if gravity(worst) > (0, None) => tell(pass, worst),
+            _ => pass.well(),
+        },
         Verdict::Accepted | Verdict::Smaller(_) | Verdict::Never(_) | Verdict::Ask(_) => {
             pass.well();
         }
+    }
+}
+
+/// How much a record's verdict says of the destination as a whole, and for how long.
+fn gravity<P: Reach>(verdict: &Verdict<P>) -> (u8, Option<Duration>) {
+    match verdict {
+        Verdict::Blocked(_) => (3, None),
+        Verdict::Later(Some(Duration::ZERO), _) => (0, None),
+        Verdict::Later(hint, _) | Verdict::AcceptedBut(hint @ Some(_), _) => (2, *hint),
+        Verdict::AcceptedBut(None, _) => (1, None),
+        _ => (0, None),
     }
 }
 

@@ -1,11 +1,17 @@
 //! How many batches of a lane may be under way, and how many may wait for an acknowledgement.
+//!
+//! Alerts find a place where logs would not: the last one to send from, and a share of those for
+//! batches the destination has taken and not yet made safe.
 
 use std::sync::Arc;
 
+use sidearm_sinks::contract::Stream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Room for batches that were taken by the destination and are not yet safe there.
 const ASKING_BATCHES: usize = 64;
+/// Of these, how many only alerts may take.
+const ASKING_ALERTS: usize = 16;
 
 /// The places of one lane.
 #[derive(Debug, Clone)]
@@ -34,12 +40,21 @@ impl Slots {
         }
     }
 
-    /// Waits for a place.
-    pub(crate) async fn take(&self) -> Slot {
-        let all = self.all.clone().acquire_owned().await.expect("never closed");
-        let mut slot = Slot { slots: self.clone(), sending: None, _all: Some(all) };
-        slot.hold().await;
-        slot
+    /// A place for a batch of this stream, if there is one.
+    pub(crate) fn take(&self, stream: Stream) -> Option<Slot> {
+        if !self.has_room(stream) {
+            return None;
+        }
+        let sending = self.sending.clone().try_acquire_owned().ok()?;
+        let all = self.all.clone().try_acquire_owned().ok()?;
+        Some(Slot { slots: self.clone(), sending: Some(sending), _all: Some(all) })
+    }
+
+    fn has_room(&self, stream: Stream) -> bool {
+        let only_place = self.sending_batches == 1;
+        stream == Stream::Alert
+            || (self.all.available_permits() > ASKING_ALERTS
+                && (only_place || self.sending.available_permits() > 1))
     }
 
     /// A place for a batch that had one and lost it to a fault of our own.
@@ -50,11 +65,6 @@ impl Slots {
     /// Waits until a batch under way lets another one send.
     pub(crate) async fn freed(&self) {
         self.freed.notified().await;
-    }
-
-    /// Whether the place in hand is the last one to send from, and not the only one there is.
-    pub(crate) fn is_last(&self) -> bool {
-        self.sending_batches > 1 && self.sending.available_permits() == 0
     }
 }
 

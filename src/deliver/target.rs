@@ -1,6 +1,6 @@
 //! The sink and its wire as they stand now; a changed secret replaces both at once.
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use sidearm_sinks::contract::Sink;
 
@@ -18,6 +18,8 @@ pub(crate) struct Current<P: Reach> {
 /// The current sink and wire of a lane, and how to build them anew.
 pub(crate) struct Target<P: Reach> {
     current: RwLock<Arc<Current<P>>>,
+    /// Built with new secrets, and not connected yet.
+    unopened: Mutex<Option<Box<dyn Sink<P>>>>,
     rebuild: Arc<Mutex<Rebuild>>,
     wires: Arc<dyn Wires>,
 }
@@ -31,7 +33,8 @@ impl<P: Reach> Target<P> {
     ) -> Result<Self, WireError> {
         let wire = P::open(&*wires, name, &sink.connection())?;
         let current = RwLock::new(Arc::new(Current { sink, wire }));
-        Ok(Self { current, rebuild: Arc::new(Mutex::new(rebuild)), wires })
+        let (unopened, rebuild) = (Mutex::new(None), Arc::new(Mutex::new(rebuild)));
+        Ok(Self { current, unopened, rebuild, wires })
     }
 
     pub(crate) fn current(&self) -> Arc<Current<P>> {
@@ -44,15 +47,20 @@ impl<P: Reach> Target<P> {
         let built = tokio::task::spawn_blocking(move || {
             (rebuild.lock().expect("rebuilding does not panic"))()
         });
-        let sink = match built.await.unwrap_or_else(|panic| Err(panic.to_string())) {
-            Ok(Some(destination)) => P::take(destination),
-            Ok(None) => return false,
+        match built.await.unwrap_or_else(|panic| Err(panic.to_string())) {
+            Ok(Some(destination)) => *self.unopened() = P::take(destination),
+            Ok(None) => {}
             Err(error) => {
                 tracing::warn!(sink = name, error, "the sink's secrets could not be read again");
-                return false;
             }
-        };
-        let Some(sink) = sink else { return false };
+        }
+        self.open(name)
+    }
+
+    /// Connects the sink last built, if it is not connected yet. Answers whether it now is.
+    fn open(&self, name: &str) -> bool {
+        let mut unopened = self.unopened();
+        let Some(sink) = unopened.take() else { return false };
         match P::open(&*self.wires, name, &sink.connection()) {
             Ok(wire) => {
                 tracing::info!(sink = name, "a secret has changed; the sink is built anew");
@@ -61,9 +69,14 @@ impl<P: Reach> Target<P> {
                 true
             }
             Err(error) => {
-                tracing::warn!(sink = name, %error, "the sink could not be built anew");
+                tracing::warn!(sink = name, %error, "the sink could not be connected anew");
+                *unopened = Some(sink);
                 false
             }
         }
+    }
+
+    fn unopened(&self) -> MutexGuard<'_, Option<Box<dyn Sink<P>>>> {
+        self.unopened.lock().expect("nothing panics while the target is held")
     }
 }

@@ -1,20 +1,20 @@
 //! From a sink's configuration to its lane.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::{FutureExt as _, future::BoxFuture};
 use sidearm_sinks::contract::{Destination, Format, Sink, Stream};
-use tokio::task::JoinSet;
 
 use super::StartError;
 use crate::{
     config::{Config, LaneConfig, Rebuild, SinkConfig},
     dead_letters::DeadLetters,
-    deliver::{Delivery, Target},
+    deliver::{Delivery, Target, words},
     fill::{Filler, Rules},
     journal::{Journal, SinkCursors, cursor::Cursor},
     lane::{Ending, Lane},
     ledger::Ledger,
-    meter::Meter,
+    meter::{LaneState, Meter},
     render::Renderer,
     route::{OwnPod, Route},
     status::LaneSource,
@@ -30,14 +30,19 @@ struct Site<'a> {
     ending: &'a Ending,
 }
 
-/// Builds a lane for each sink and sets it going.
+/// A lane that has not set out yet.
+pub(super) struct Built {
+    pub(super) source: LaneSource,
+    pub(super) walk: BoxFuture<'static, ()>,
+}
+
+/// Builds a lane for each sink. None sets out before all are built.
 pub(super) async fn lanes(
     config: Config,
     journal: &Journal,
     wires: &Arc<dyn Wires>,
     ending: &Ending,
-    lanes: &mut JoinSet<()>,
-) -> Result<Vec<LaneSource>, StartError> {
+) -> Result<Vec<Built>, StartError> {
     let site = Site {
         cluster: config.cluster.unwrap_or_default(),
         dead_letters_bytes: config.journal.dead_letters.max.0,
@@ -45,16 +50,15 @@ pub(super) async fn lanes(
         wires,
         ending,
     };
-    let mut sources = Vec::new();
+    let mut built = Vec::new();
     for sink in config.sinks {
         let SinkConfig { lane, destination, rebuild } = sink;
-        let source = match destination {
-            Destination::Http(destination) => site.lane(lane, destination, rebuild, lanes).await,
-            Destination::Append(destination) => site.lane(lane, destination, rebuild, lanes).await,
-        };
-        sources.push(source?);
+        built.push(match destination {
+            Destination::Http(destination) => site.lane(lane, destination, rebuild).await?,
+            Destination::Append(destination) => site.lane(lane, destination, rebuild).await?,
+        });
     }
-    Ok(sources)
+    Ok(built)
 }
 
 impl Site<'_> {
@@ -63,8 +67,7 @@ impl Site<'_> {
         config: LaneConfig,
         destination: Box<dyn Sink<P>>,
         rebuild: Rebuild,
-        lanes: &mut JoinSet<()>,
-    ) -> Result<LaneSource, StartError> {
+    ) -> Result<Built, StartError> {
         let name: Arc<str> = config.name.as_str().into();
         let rules = rules(&config, &self.cluster)?;
         let target = Target::new(&name, destination, rebuild, self.wires.clone())
@@ -72,14 +75,8 @@ impl Site<'_> {
         let (target, meter) = (Arc::new(target), Arc::new(Meter::new()));
         let ledger = Arc::new(Ledger::new(self.cursors(&name, &config.streams).await?));
         let dead_letters = DeadLetters::new(self.journal.folder(), &name, self.dead_letters_bytes);
-        let filler = Filler::new(
-            rules,
-            target.clone(),
-            self.journal.clone(),
-            ledger.clone(),
-            meter.clone(),
-            dead_letters.clone(),
-        );
+        let filler =
+            Filler::new(rules, target.clone(), self.journal.clone(), ledger.clone(), meter.clone());
         let delivery = Delivery::new(
             name.clone(),
             target,
@@ -89,9 +86,9 @@ impl Site<'_> {
             meter.clone(),
         );
         let lane = Lane::new(name.clone(), self.journal, filler, delivery);
-        lanes.spawn(lane.run(self.ending.clone()));
+        let walk = watched(name.clone(), meter.clone(), lane.run(self.ending.clone())).boxed();
         let (kind, streams) = (config.facts.name, config.streams);
-        Ok(LaneSource { name, kind, streams, ledger, meter })
+        Ok(Built { source: LaneSource { name, kind, streams, ledger, meter }, walk })
     }
 
     /// The sink's cursors: as they were saved, or from now on for a stream newly taken.
@@ -108,6 +105,19 @@ impl Site<'_> {
             }
         }
         Ok(saved)
+    }
+}
+
+/// Tells of a lane that ends by a fault of our own; the others go on.
+async fn watched(sink: Arc<str>, meter: Arc<Meter>, walk: impl Future<Output = ()>) {
+    if let Err(panic) = AssertUnwindSafe(walk).catch_unwind().await {
+        let why = words(&*panic);
+        meter.trouble(&why);
+        meter.show(LaneState::Stopped);
+        tracing::error!(
+            %sink, reason = why,
+            "the lane has ended by a fault of our own; its events are kept for the next start"
+        );
     }
 }
 

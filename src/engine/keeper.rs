@@ -2,15 +2,9 @@
 //!
 //! Saving late costs duplicates after a crash and never an event.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{sync::Mutex, time::sleep};
 
 use crate::{journal::Journal, status::StatusSource};
 
@@ -21,8 +15,9 @@ const SAVE_EVERY: Duration = Duration::from_millis(200);
 pub(super) struct Keeper {
     journal: Journal,
     status: StatusSource,
-    /// Whether trouble was told, so that it is told once.
-    in_trouble: Arc<AtomicBool>,
+    /// The sinks whose trouble was told, so that it is told once. Held while saving: two saves of
+    /// one sink at a time would let the older one win.
+    in_trouble: Arc<Mutex<HashSet<Arc<str>>>>,
 }
 
 impl Keeper {
@@ -39,13 +34,14 @@ impl Keeper {
 
     /// Saves what changed.
     pub(super) async fn save(&self) {
+        let mut in_trouble = self.in_trouble.lock().await;
         for lane in &*self.status.lanes {
             let Some(cursors) = lane.ledger.unsaved() else { continue };
             match self.journal.save_cursors(&lane.name, &cursors).await {
-                Ok(()) => self.in_trouble.store(false, Relaxed),
+                Ok(()) => drop(in_trouble.remove(&lane.name)),
                 Err(error) => {
                     lane.ledger.save_failed();
-                    if !self.in_trouble.swap(true, Relaxed) {
+                    if in_trouble.insert(lane.name.clone()) {
                         tracing::error!(
                             sink = %lane.name, %error,
                             "cursors cannot be saved; deliveries go on, and a restart would \

@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod acknowledgement;
 mod commands;
 mod crash;
 mod delivery;
+mod priority;
 mod relay;
 mod script;
 mod shedding;

@@ -42,6 +42,8 @@ pub(crate) struct Script {
 
 struct Inner {
     decide: Decide,
+    /// What a question for acknowledgements is answered; none for a destination without them.
+    acknowledge: Option<fn() -> (u16, &'static str)>,
     requests: u64,
     /// Numbers taken, in order, twice where it was sent twice.
     taken: Vec<u64>,
@@ -57,6 +59,7 @@ impl Script {
     pub(crate) fn new(decide: impl FnMut(u64, &[u64]) -> Act + Send + 'static) -> Self {
         let inner = Inner {
             decide: Box::new(decide),
+            acknowledge: None,
             requests: 0,
             taken: Vec::new(),
             gaps: HashSet::new(),
@@ -69,6 +72,18 @@ impl Script {
     /// One that takes everything.
     pub(crate) fn willing() -> Self {
         Self::new(|_, _| Act::Accept)
+    }
+
+    /// Takes everything, and answers questions for acknowledgements like this.
+    pub(crate) fn acknowledging(answer: fn() -> (u16, &'static str)) -> Self {
+        let script = Self::willing();
+        script.acknowledge(answer);
+        script
+    }
+
+    /// From now on answers questions for acknowledgements like this.
+    pub(crate) fn acknowledge(&self, answer: fn() -> (u16, &'static str)) {
+        self.inner.lock().unwrap().acknowledge = Some(answer);
     }
 
     /// Changes its mind.
@@ -135,7 +150,15 @@ fn read(line: &str) -> Event {
 
 impl Wire<Http> for Script {
     fn call(&self, request: HttpRequest) -> Attempt<'_, Http> {
-        let act = self.act(&request.body);
+        let acknowledge = self.inner.lock().unwrap().acknowledge;
+        let (act, success) = match acknowledge {
+            Some(answer) if request.url.contains("/ack") => {
+                let (status, body) = answer();
+                (Act::Refuse(status, body), "")
+            }
+            Some(_) => (self.act(&request.body), r#"{"text":"Success","code":0,"ackId":7}"#),
+            None => (self.act(&request.body), r#"{"text":"Success","code":0}"#),
+        };
         Box::pin(async move {
             let reply = |status, body: &'static str, retry_after| {
                 let headers = Default::default();
@@ -148,9 +171,8 @@ impl Wire<Http> for Script {
             };
             // A network takes its time; without it a paused clock would never move.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            const SUCCESS: &str = r#"{"text":"Success","code":0}"#;
             match act {
-                Act::Accept => reply(200, SUCCESS, None),
+                Act::Accept => reply(200, success, None),
                 Act::Refuse(status, body) => reply(status, body, None),
                 Act::Throttle(seconds) => {
                     reply(429, r#"{"text":"busy","code":26}"#, Some(Duration::from_secs(seconds)))
@@ -159,7 +181,7 @@ impl Wire<Http> for Script {
                 Act::LoseReply => Err(WireError::ReplyLost("connection reset".to_owned())),
                 Act::Slow(time) => {
                     tokio::time::sleep(time).await;
-                    reply(200, SUCCESS, None)
+                    reply(200, success, None)
                 }
                 Act::Panic => panic!("poison"),
             }
