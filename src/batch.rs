@@ -1,8 +1,32 @@
-//! When a batch is full: events, bytes. Pure; how long it may wait is the lane's to watch.
+//! What a lane takes in hand at once, and when a batch is full: events, bytes. Pure; how long a
+//! batch may wait is the lane's to watch.
 
-use sidearm_sinks::contract::BatchBuilder;
+use std::ops::Range;
 
-use crate::config::BatchLimits;
+use sidearm_sinks::contract::{Batch, BatchBuilder, Stream};
+
+use crate::{config::BatchLimits, journal::cursor::Counts};
+
+/// A span of one stream, taken in hand.
+pub(crate) struct Filled {
+    pub(crate) stream: Stream,
+    pub(crate) span: Range<u64>,
+    /// When its first block was received, in microseconds since 1970.
+    pub(crate) received_us: u64,
+    /// The records; nothing where no event of the span is for this sink.
+    pub(crate) batch: Option<Batch>,
+    /// Events that can never be a record, and why. They are set aside before the batch is sent.
+    pub(crate) dead: Vec<(u64, String)>,
+    /// How many were not for this sink.
+    pub(crate) counts: Counts,
+}
+
+impl Filled {
+    /// Whether nothing of it is left to do.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.batch.is_none() && self.dead.is_empty()
+    }
+}
 
 /// Whether the batch takes no further event.
 pub(crate) fn is_full(limits: &BatchLimits, batch: &BatchBuilder) -> bool {

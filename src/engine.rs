@@ -112,7 +112,12 @@ impl Engine {
         let (journal, writer) =
             Journal::open(Options { disk: parts.disk.clone(), ..Options::new(&config.journal) })
                 .await?;
-        let admin = admin::bind(config.admin.listen).await?;
+        let admin = match config.admin.listen {
+            Some(address) => Some(
+                admin::bind(address).await.map_err(|error| StartError::Admin { address, error })?,
+            ),
+            None => None,
+        };
         let shutdown_wait = config.shutdown.wait.0;
         let relay = Arc::new(RelayStatus::new(config.relay.address.clone()));
         let streams = streams(&config);

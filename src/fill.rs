@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use sidearm_sinks::contract::{Arrival, Batch, BatchBuilder, Body, Event, Kind, Sink, Stream};
+use sidearm_sinks::contract::{Arrival, BatchBuilder, Body, Event, Kind, Sink, Stream};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    batch,
+    batch::{self, Filled},
     config::BatchLimits,
     deliver::{Target, words},
     journal::{Block, Journal, cursor::Counts},
@@ -42,27 +42,6 @@ pub(crate) struct Rules {
     pub(crate) limits: BatchLimits,
     /// Replaces an empty or "default" `ClusterName`; empty leaves it.
     pub(crate) cluster: String,
-}
-
-/// A span of one stream, taken in hand.
-pub(crate) struct Filled {
-    pub(crate) stream: Stream,
-    pub(crate) span: Range<u64>,
-    /// When its first block was received, in microseconds since 1970.
-    pub(crate) received_us: u64,
-    /// The records; nothing where no event of the span is for this sink.
-    pub(crate) batch: Option<Batch>,
-    /// Events that can never be a record, and why. They are set aside before the batch is sent.
-    pub(crate) dead: Vec<(u64, String)>,
-    /// How many were not for this sink.
-    pub(crate) counts: Counts,
-}
-
-impl Filled {
-    /// Whether nothing of it is left to do.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.batch.is_none() && self.dead.is_empty()
-    }
 }
 
 /// A lane's reader.

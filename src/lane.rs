@@ -15,8 +15,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    batch::Filled,
     deliver::{Delivery, Slot, Slots},
-    fill::{Filled, Filler},
+    fill::Filler,
     journal::Journal,
     ledger::Ledger,
     meter::{LaneState, Meter},

@@ -4,7 +4,7 @@
 
 mod metrics;
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr};
 
 use axum::{
     Json, Router,
@@ -15,21 +15,14 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::{
-    engine::StartError,
-    status::{Status, StatusSource},
-};
+use crate::status::{Status, StatusSource};
 
 /// What OpenMetrics is served as.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Takes the address before anything else is started.
-pub(crate) async fn bind(listen: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
-    let Some(address) = listen else { return Ok(None) };
-    match TcpListener::bind(address).await {
-        Ok(listener) => Ok(Some(listener)),
-        Err(error) => Err(StartError::Admin { address, error }),
-    }
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
 }
 
 /// Serves until it is dropped.

@@ -5,29 +5,31 @@
 //! found; that one becomes a dead letter. A panic counts as a refusal, so that a poison event
 //! neither stops nor loops the lane.
 
+mod attempt;
 mod gate;
 mod once;
 mod slot;
 mod target;
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use sidearm_sinks::contract::{Batch, Question, Verdict};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::{
-    gate::{Gate, Pass},
-    target::Current,
-};
 pub(crate) use self::{
+    attempt::words,
     once::{Tried, try_once},
     slot::{Slot, Slots},
     target::Target,
 };
+use self::{
+    attempt::{Ended, attempt},
+    gate::{Gate, Pass},
+    target::Current,
+};
 use crate::{
+    batch::Filled,
     dead_letters::{DeadLetters, Death},
-    fill::Filled,
     journal::{Journal, cursor::Counts},
     meter::Meter,
     wire::{Reach, WireError},
@@ -52,13 +54,6 @@ pub(crate) struct Delivery<P: Reach> {
 struct Part {
     batch: Batch,
     attempts: u32,
-}
-
-/// How one attempt ended.
-enum Ended<P: Reach> {
-    Answered(Verdict<P>),
-    Failed(WireError),
-    Panicked(String),
 }
 
 impl<P: Reach> Delivery<P> {
@@ -290,38 +285,6 @@ impl<P: Reach> Delivery<P> {
     }
 }
 
-/// One attempt; a panic of the sink or the wire is an end like any other.
-async fn attempt<P: Reach>(
-    current: &Current<P>,
-    batch: &Batch,
-    question: Option<P::Request>,
-) -> Ended<P> {
-    let attempt = AssertUnwindSafe(async {
-        let request = question.clone().unwrap_or_else(|| current.sink.request(batch));
-        let reply = match current.wire.call(request).await {
-            Ok(reply) => reply,
-            Err(error) => return Ended::Failed(error),
-        };
-        Ended::Answered(match &question {
-            Some(asked) => current.sink.answer(batch, asked, &reply),
-            None => current.sink.verdict(batch, &reply),
-        })
-    });
-    attempt.catch_unwind().await.unwrap_or_else(|panic| Ended::Panicked(words(&*panic)))
-}
-
-impl<P: Reach> Ended<P> {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Answered(verdict) => verdict.name(),
-            Self::Failed(WireError::NotSent(_)) => "not_sent",
-            Self::Failed(WireError::ReplyLost(_)) => "reply_lost",
-            Self::Failed(WireError::Unusable(_)) => "unusable",
-            Self::Panicked(_) => "panicked",
-        }
-    }
-}
-
 /// Tells the gate what a verdict says of the destination as a whole.
 fn tell<P: Reach>(pass: Pass<'_, P>, verdict: &Verdict<P>) {
     match verdict {
@@ -354,13 +317,4 @@ fn gravity<P: Reach>(verdict: &Verdict<P>) -> (u8, Option<Duration>) {
         Verdict::AcceptedBut(None, _) => (1, None),
         _ => (0, None),
     }
-}
-
-/// What a panic said.
-pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("a panic while handling it: {}", text.as_deref().unwrap_or("without a word"))
 }
