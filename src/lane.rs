@@ -106,24 +106,33 @@ impl<P: Reach> Lane<P> {
 
     /// Takes the next span in hand and sets it on its way. Answers whether the lane got further.
     async fn advance(&mut self, drain: &CancellationToken) -> bool {
-        let mut waiting = Stream::ALL.into_iter().filter(|stream| self.filler.has_more(*stream));
-        let Some((stream, slot)) =
-            waiting.find_map(|stream| Some((stream, self.slots.take(stream)?)))
-        else {
-            return false;
-        };
-        let before = self.filler.position(stream);
-        let Some(filled) = self.filler.fill(stream, drain).await else {
-            return self.filler.position(stream) != before;
-        };
+        for stream in Stream::ALL {
+            if !self.filler.has_more(stream) {
+                continue;
+            }
+            let Some(slot) = self.slots.take(stream) else { continue };
+            let before = self.filler.position(stream);
+            if let Some(filled) = self.filler.fill(stream, drain).await {
+                self.take_in_hand(filled, slot);
+                return true;
+            }
+            if self.filler.position(stream) != before {
+                return true;
+            }
+            // What is there cannot be read yet, as where a gap record waits for a full disk. The
+            // streams behind do not wait with it.
+        }
+        false
+    }
+
+    fn take_in_hand(&mut self, filled: Filled, slot: Slot) {
         if filled.is_settled() {
             let Filled { stream, span, counts, received_us, .. } = filled;
             self.ledger.settle(stream, span, counts, received_us);
         } else {
-            self.ledger.begin(stream, filled.span.clone(), filled.received_us);
+            self.ledger.begin(filled.stream, filled.span.clone(), filled.received_us);
             self.deliver(Arc::new(filled), slot, Duration::ZERO);
         }
-        true
     }
 
     /// Delivers and settles in a task of its own, so that no lane waits for its destination.
