@@ -14,3 +14,4 @@ mod script;
 mod shedding;
 mod storm;
 mod world;
+mod wreck;

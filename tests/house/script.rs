@@ -96,9 +96,9 @@ impl Script {
         self.inner.lock().unwrap().taken.clone()
     }
 
-    /// How many different gap records it took.
-    pub(crate) fn gaps(&self) -> usize {
-        self.inner.lock().unwrap().gaps.len()
+    /// The ids of the gap records it took.
+    pub(crate) fn gaps(&self) -> HashSet<String> {
+        self.inner.lock().unwrap().gaps.clone()
     }
 
     /// Requests it was sent.
