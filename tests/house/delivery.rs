@@ -84,6 +84,39 @@ async fn an_outage_is_waited_out_and_the_other_sink_does_not_notice() {
     assert_eq!(books(&status, "other").ledger.counts.accepted, 6_000);
 }
 
+/// At a twentieth of the rate, so that a debug build takes seconds; `OUTAGE_RATE=5000` is the whole.
+#[tokio::test(start_paused = true)]
+async fn a_minute_of_a_steady_stream_is_made_up_for_and_the_other_sink_keeps_up() {
+    const SECONDS: usize = 60;
+    let rate = std::env::var("OUTAGE_RATE").map_or(250, |rate| rate.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (down, up) = (Script::new(|_, _| Act::Down), Script::willing());
+    let mut house = House::new(6);
+    let wires = ScriptedWires::default().with("siem", &down).with("other", &up);
+    let engine = house.engine(folder.path(), TWO_SINKS, wires).await;
+    house.subscribed(Stream::Alert).await;
+    for _ in 0..SECONDS * 10 {
+        let next = tokio::time::Instant::now() + Duration::from_millis(100);
+        house.publish(Stream::Alert, rate / 10).await;
+        tokio::time::sleep_until(next).await;
+        let pending = books(&engine.status().read(), "other").ledger.pending;
+        assert!(pending <= rate as u64 / 10, "the other sink fell behind: {pending}");
+    }
+    let all = (SECONDS * rate) as u64;
+    assert_eq!(books(&engine.status().read(), "siem").ledger.pending, all);
+    down.now(|_, _| Act::Accept);
+    eventually("the outage to be made up", || {
+        books(&engine.status().read(), "siem").ledger.pending == 0
+    })
+    .await;
+    engine.shutdown().await;
+    for script in [&down, &up] {
+        let mut once = script.taken();
+        once.sort_unstable();
+        assert_eq!(once, house.published[Stream::Alert.index()], "each arrived once");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_refused_event_becomes_a_dead_letter_and_its_neighbours_arrive() {
     let script = Script::new(|_, events| {

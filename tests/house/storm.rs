@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Storms in an ordinary run.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 120;
 /// Times the weather changes in one storm.
 const ROUNDS: usize = 6;
 

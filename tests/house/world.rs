@@ -2,8 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use buffa::encoding::{Tag, WireType, encode_varint};
+use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use sidearm::{
     config::{self, Environment},
     demo::{relay::BuiltInRelay, scenario::Scenario},
@@ -21,6 +23,8 @@ use tonic::transport::Channel;
 
 /// Bytes a pipe between engine and relay holds.
 const PIPE_BYTES: usize = 1 << 20;
+/// Far from the numbers that KubeArmor gives its fields.
+const UNKNOWN_FIELD: u32 = 1_000;
 
 /// A relay, and the story it tells.
 pub(crate) struct House {
@@ -28,6 +32,7 @@ pub(crate) struct House {
     calls: mpsc::Sender<DuplexStream>,
     server: JoinHandle<()>,
     story: Scenario,
+    noise: StdRng,
     /// Events published so far, by stream.
     pub(crate) published: [Vec<u64>; 3],
 }
@@ -42,7 +47,8 @@ impl House {
             serving.serve(incoming, CancellationToken::new()).await.unwrap();
         });
         let story = Scenario::new(seed, 1_790_000_000_000_000);
-        Self { relay, calls, server, story, published: Default::default() }
+        let noise = StdRng::seed_from_u64(seed);
+        Self { relay, calls, server, story, noise, published: Default::default() }
     }
 
     /// Starts an engine on `folder`.
@@ -82,9 +88,18 @@ impl House {
 
     /// Publishes `count` events of a stream, no faster than a relay's queue bears.
     pub(crate) async fn publish(&mut self, stream: Stream, count: usize) {
+        self.publish_larger(stream, count, 0).await;
+    }
+
+    /// The same with events that are so much larger and do not compress.
+    pub(crate) async fn publish_larger(&mut self, stream: Stream, count: usize, more_bytes: usize) {
         for sent in 0..count {
-            let message = self.story.next_of(stream, 1_790_000_000_000_000 + sent as i64);
-            self.publish_one(stream, message).await;
+            let mut message = self.story.next_of(stream, 1_790_000_000_000_000 + sent as i64);
+            if more_bytes > 0 {
+                message = self.larger(&message, more_bytes);
+            }
+            self.published[stream.index()].push(self.story.number());
+            self.relay.publish(stream, message);
             if sent % 200 == 199 {
                 sleep(Duration::from_millis(10)).await;
             }
@@ -92,9 +107,15 @@ impl House {
         sleep(Duration::from_millis(50)).await;
     }
 
-    async fn publish_one(&mut self, stream: Stream, message: Bytes) {
-        self.published[stream.index()].push(self.story.number());
-        self.relay.publish(stream, message);
+    /// A field that KubeArmor does not have yet is kept, and sent on to nobody: it fills the journal and leaves the destinations' script quick to read.
+    fn larger(&mut self, message: &Bytes, more_bytes: usize) -> Bytes {
+        let mut noise = vec![0; more_bytes];
+        self.noise.fill_bytes(&mut noise);
+        let mut larger = BytesMut::from(&message[..]);
+        Tag::new(UNKNOWN_FIELD, WireType::LengthDelimited).encode(&mut larger);
+        encode_varint(more_bytes as u64, &mut larger);
+        larger.extend_from_slice(&noise);
+        larger.freeze()
     }
 }
 
