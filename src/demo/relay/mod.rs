@@ -116,6 +116,12 @@ impl BuiltInRelay {
         self.desk.queues.subscribed(stream)
     }
 
+    /// How many events may be published before the fullest queue of the stream loses one; none
+    /// where nobody is subscribed.
+    pub fn room(&self, stream: Stream) -> usize {
+        self.desk.queues.room(stream)
+    }
+
     /// How often the stream was asked for, in vain or not.
     pub fn openings(&self, stream: Stream) -> u64 {
         self.desk.openings[stream.index()].load(Relaxed)

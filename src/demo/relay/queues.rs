@@ -113,6 +113,11 @@ impl Queues {
         self.open[stream.index()].read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    pub(super) fn room(&self, stream: Stream) -> usize {
+        let open = self.open[stream.index()].read().unwrap_or_else(PoisonError::into_inner);
+        open.iter().map(|subscriber| subscriber.queue.capacity()).min().unwrap_or(0)
+    }
+
     pub(super) fn report(&self) -> Vec<SubscriberReport> {
         let report = |tally: &Arc<Tally>| SubscriberReport {
             stream: tally.stream,

@@ -1,0 +1,117 @@
+//! The program itself, as an operator would run it: `sidearm run -c FILE`.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{Failure, part::Part};
+
+/// How often it is asked how far it is: seldom, for answering costs it time.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+/// Nothing here takes longer than this, unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A running engine.
+pub(crate) struct Engine {
+    pub(crate) part: Part,
+    admin: SocketAddr,
+}
+
+impl Engine {
+    /// Starts it on the journal in `folder`, with a sink for each destination.
+    pub(crate) fn start(folder: &Path, relay: &str, sinks: &[&str]) -> Result<Self, Failure> {
+        let admin = free_address()?;
+        let file = folder.join("sidearm.toml");
+        fs::write(&file, config(folder, relay, admin, sinks)?)?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidearm"));
+        let part = Part::start(command.args(["run", "-c"]).arg(file).env("RUST_LOG", "error"))?;
+        Ok(Self { part, admin })
+    }
+
+    /// Waits until its status is as wanted, and answers how long that took.
+    pub(crate) fn until(&self, holds: impl Fn(&Value) -> bool) -> Result<Duration, Failure> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if self.status().is_ok_and(|status| holds(&status)) {
+                return Ok(start.elapsed());
+            }
+            sleep(ASK_EVERY);
+        }
+        Err(format!("the engine does not come to an end: {}", self.status()?).into())
+    }
+
+    /// `/api/status`.
+    pub(crate) fn status(&self) -> Result<Value, Failure> {
+        let mut connection = TcpStream::connect(self.admin)?;
+        connection.write_all(b"GET /api/status HTTP/1.0\r\nHost: bench\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        let body = answer.split_once("\r\n\r\n").ok_or("an answer without a body")?.1;
+        Ok(serde_json::from_str(body)?)
+    }
+
+    /// Bytes of alerts in its journal.
+    pub(crate) fn journal_bytes(&self) -> Result<u64, Failure> {
+        let status = self.status()?;
+        alerts(&status)["bytes"].as_u64().ok_or_else(|| "no journal in the status".into())
+    }
+}
+
+/// Whether every sink has had so many events accepted.
+pub(crate) fn all_accepted(status: &Value, events: u64) -> bool {
+    let sinks = status["sinks"].as_object();
+    sinks.is_some_and(|sinks| sinks.values().all(|sink| sink["accepted"] == events))
+}
+
+/// The journal's account of alerts.
+pub(crate) fn alerts(status: &Value) -> &Value {
+    &status["journal"]["streams"][0]
+}
+
+/// An address of this machine that is free now.
+pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn config(
+    folder: &Path,
+    relay: &str,
+    admin: SocketAddr,
+    sinks: &[&str],
+) -> Result<String, Failure> {
+    let journal = toml::Value::from(folder.join("journal").display().to_string());
+    let mut text = format!(
+        r#"[relay]
+address = "{relay}"
+tls.mode = "off"
+
+[journal]
+path = {journal}
+alerts.max = "8 GiB"
+
+[admin]
+listen = "{admin}"
+"#
+    );
+    for (index, address) in sinks.iter().enumerate() {
+        write!(
+            text,
+            r#"
+[sinks.hec{index}]
+when = 'Severity != "none" && NamespaceName != "kube-system"'
+splunk_hec.url = "http://{address}"
+splunk_hec.token = "11111111-2222-3333-4444-555555555555"
+"#
+        )?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,234 @@
+//! The runs, one after the other, and what is printed of them.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Failure,
+    engine::{Engine, alerts, all_accepted, free_address},
+    part::Part,
+};
+
+/// Alerts of a run that goes flat out.
+const EVENTS: u64 = 1_000_000;
+/// Yardstick and engine in turn, so often; the median counts.
+const ROUNDS: usize = 3;
+/// Deliveries, of all sinks together, where there are several.
+const DELIVERIES: u64 = 2_000_000;
+const PACED_PER_SECOND: u64 = 10_000;
+const PACED_EVENTS: u64 = 10 * PACED_PER_SECOND;
+const FLAT_OUT: u64 = 0;
+
+const MIB: u64 = 1 << 20;
+const BACKLOG_BYTES: u64 = 128 * MIB;
+const FULL_BACKLOG_BYTES: u64 = 1024 * MIB;
+
+/// What one run came to.
+#[derive(Clone, Copy)]
+struct Cost {
+    events: u64,
+    seconds: f64,
+    cpu_seconds: f64,
+    peak_mib: f64,
+    journal_bytes: u64,
+}
+
+impl Cost {
+    fn cpu_seconds_per_million(&self) -> f64 {
+        self.cpu_seconds * 1e6 / self.events as f64
+    }
+
+    fn json(&self, yardstick: &Cost) -> Value {
+        let cpu = self.cpu_seconds_per_million();
+        json!({
+            "events": self.events,
+            "events_per_second": (self.events as f64 / self.seconds).round(),
+            "cpu_seconds_per_million_events": rounded(cpu),
+            "cpu_of_yardstick": rounded(cpu / yardstick.cpu_seconds_per_million()),
+            "peak_memory_mib": rounded(self.peak_mib),
+            "journal_bytes_per_event": rounded(self.journal_bytes as f64 / self.events as f64),
+        })
+    }
+}
+
+/// Does all runs and prints their figures.
+pub(crate) fn all(full: bool) -> Result<(), Failure> {
+    let mut yardsticks = Vec::new();
+    let mut ones = Vec::new();
+    for round in 1..=ROUNDS {
+        tell(&format!("yardstick and one sink, flat out, round {round} of {ROUNDS}"));
+        yardsticks.push(yardstick(FLAT_OUT, EVENTS)?);
+        ones.push(delivered(1, EVENTS)?);
+    }
+    let (yardstick_cost, one) = (median(yardsticks), median(ones));
+    tell("four sinks");
+    let four = delivered(4, DELIVERIES / 4)?;
+    tell("sixteen sinks");
+    let sixteen = delivered(16, DELIVERIES / 16)?;
+    tell("10,000 events a second");
+    let (paced, delay) = paced()?;
+    let paced_yardstick = yardstick(PACED_PER_SECOND, PACED_EVENTS)?;
+    let backlog_bytes = if full { FULL_BACKLOG_BYTES } else { BACKLOG_BYTES };
+    tell(&format!("a dead sink, until {} MiB wait, and catching up", backlog_bytes / MIB));
+    let events = backlog_bytes * one.events / one.journal_bytes.max(1);
+    let (dead, caught_up) = backlog(events)?;
+
+    let further = |cost: &Cost, sinks: f64| {
+        let more = cost.cpu_seconds_per_million() - one.cpu_seconds_per_million();
+        rounded(more / (sinks - 1.0) / yardstick_cost.cpu_seconds_per_million())
+    };
+    let report = json!({
+        "processors": std::thread::available_parallelism()?.get(),
+        "yardstick": yardstick_cost.json(&yardstick_cost),
+        "one_sink": one.json(&yardstick_cost),
+        "four_sinks": four.json(&yardstick_cost),
+        "sixteen_sinks": sixteen.json(&yardstick_cost),
+        "each_further_sink_of_yardstick": {
+            "of_four": further(&four, 4.0),
+            "of_sixteen": further(&sixteen, 16.0),
+        },
+        "at_10000_a_second": {
+            "engine": paced.json(&paced_yardstick),
+            "yardstick": paced_yardstick.json(&paced_yardstick),
+            "relay_to_sink": delay,
+        },
+        "dead_sink": dead.json(&yardstick_cost),
+        "catching_up": caught_up.json(&yardstick_cost),
+    });
+    println!("{report:#}");
+    Ok(())
+}
+
+fn yardstick(per_second: u64, events: u64) -> Result<Cost, Failure> {
+    let (mut relay, address) = relay(events, per_second)?;
+    let mut subscriber = Part::role(&["yardstick", &address])?;
+    begins(&mut relay)?;
+    let (start, cpu) = (Instant::now(), subscriber.cpu_seconds()?);
+    says(&mut relay, "done")?;
+    loop {
+        subscriber.nudge()?;
+        if subscriber.line()?.parse::<u64>()? >= events {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    Ok(Cost {
+        events,
+        seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: subscriber.cpu_seconds()? - cpu,
+        peak_mib: subscriber.peak_mib()?,
+        journal_bytes: 0,
+    })
+}
+
+/// The whole way, flat out, to so many sinks.
+fn delivered(sinks: usize, events: u64) -> Result<Cost, Failure> {
+    let folder = tempfile::tempdir()?;
+    let (mut relay, relay_address) = relay(events, FLAT_OUT)?;
+    let (_destination, address) = destination("discard", 0)?;
+    let engine = Engine::start(folder.path(), &relay_address, &vec![address.as_str(); sinks])?;
+    measured(&engine, &mut relay, events, |status| all_accepted(status, events))
+}
+
+/// The whole way at an ordinary pace, and how long events were under way, in milliseconds.
+fn paced() -> Result<(Cost, Value), Failure> {
+    let folder = tempfile::tempdir()?;
+    let (mut relay, relay_address) = relay(PACED_EVENTS, PACED_PER_SECOND)?;
+    let (mut destination, address) = destination("timed", 0)?;
+    let engine = Engine::start(folder.path(), &relay_address, &[&address])?;
+    let cost =
+        measured(&engine, &mut relay, PACED_EVENTS, |status| all_accepted(status, PACED_EVENTS))?;
+    destination.nudge()?;
+    let line = destination.line()?;
+    let figures: Vec<f64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    let [events, p50_us, p99_us] = figures[..] else { return Err("expected three figures".into()) };
+    let delay = json!({ "events": events, "p50_ms": p50_us / 1e3, "p99_ms": p99_us / 1e3 });
+    Ok((cost, delay))
+}
+
+/// A backlog that grows while the only sink is dead; then the sink is there, and the engine, newly
+/// started, works it off.
+fn backlog(events: u64) -> Result<(Cost, Cost), Failure> {
+    let folder = tempfile::tempdir()?;
+    let address = free_address()?;
+    let sink = address.to_string();
+    let dead = {
+        let (mut relay, relay_address) = relay(events, FLAT_OUT)?;
+        let engine = Engine::start(folder.path(), &relay_address, &[&sink])?;
+        measured(&engine, &mut relay, events, |status| alerts(status)["received"] == events)?
+    };
+    let (_relay, relay_address) = relay(0, FLAT_OUT)?;
+    let (_destination, _) = destination("discard", address.port())?;
+    let start = Instant::now();
+    let engine = Engine::start(folder.path(), &relay_address, &[&sink])?;
+    engine.until(|status| {
+        let sink = &status["sinks"]["hec0"];
+        sink["pending"] == 0 && sink["accepted"].as_u64() >= Some(events)
+    })?;
+    let caught_up = Cost {
+        events,
+        seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: engine.part.cpu_seconds()?,
+        peak_mib: engine.part.peak_mib()?,
+        journal_bytes: dead.journal_bytes,
+    };
+    Ok((dead, caught_up))
+}
+
+fn measured(
+    engine: &Engine,
+    relay: &mut Part,
+    events: u64,
+    done: impl Fn(&Value) -> bool,
+) -> Result<Cost, Failure> {
+    begins(relay)?;
+    let (start, cpu) = (Instant::now(), engine.part.cpu_seconds()?);
+    says(relay, "done")?;
+    engine.until(done)?;
+    Ok(Cost {
+        events,
+        seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: engine.part.cpu_seconds()? - cpu,
+        peak_mib: engine.part.peak_mib()?,
+        journal_bytes: engine.journal_bytes()?,
+    })
+}
+
+fn relay(events: u64, per_second: u64) -> Result<(Part, String), Failure> {
+    let mut relay = Part::role(&["relay", &events.to_string(), &per_second.to_string()])?;
+    let address = relay.line()?;
+    Ok((relay, address))
+}
+
+fn destination(way: &str, port: u16) -> Result<(Part, String), Failure> {
+    let mut destination = Part::role(&["destination", way, &port.to_string()])?;
+    let address = destination.line()?;
+    Ok((destination, address))
+}
+
+/// Waits until the relay is subscribed to and about to tell; events follow at once.
+fn begins(relay: &mut Part) -> Result<(), Failure> {
+    says(relay, "subscribed")?;
+    says(relay, "begins")
+}
+
+fn says(part: &mut Part, word: &str) -> Result<(), Failure> {
+    match part.line()? {
+        line if line == word => Ok(()),
+        line => Err(format!("a process of the benchmark said {line:?}, expected {word:?}").into()),
+    }
+}
+
+fn median(mut costs: Vec<Cost>) -> Cost {
+    costs.sort_by(|one, other| one.cpu_seconds.total_cmp(&other.cpu_seconds));
+    costs[costs.len() / 2]
+}
+
+fn rounded(figure: f64) -> f64 {
+    (figure * 100.0).round() / 100.0
+}
+
+fn tell(what: &str) {
+    eprintln!("bench: {what}");
+}
