@@ -59,21 +59,26 @@ impl Engine {
         Ok(serde_json::from_str(body)?)
     }
 
-    /// Bytes of alerts in its journal.
-    pub(crate) fn journal_bytes(&self) -> Result<u64, Failure> {
-        let status = self.status()?;
-        alerts(&status)["bytes"].as_u64().ok_or_else(|| "no journal in the status".into())
+    /// The journal's account of alerts.
+    pub(crate) fn alerts(&self) -> Result<Value, Failure> {
+        Ok(alerts(&self.status()?).clone())
     }
 }
 
-/// Whether every sink has had so many events accepted.
-pub(crate) fn all_accepted(status: &Value, events: u64) -> bool {
-    let sinks = status["sinks"].as_object();
-    sinks.is_some_and(|sinks| sinks.values().all(|sink| sink["accepted"] == events))
+/// Whether so many events have come, and are in the journal or were refused for want of room.
+pub(crate) fn received(status: &Value, events: u64) -> bool {
+    let alerts = alerts(status);
+    let come = alerts["received"].as_u64().zip(alerts["refused"].as_u64());
+    come.is_some_and(|(received, refused)| received + refused >= events)
 }
 
-/// The journal's account of alerts.
-pub(crate) fn alerts(status: &Value) -> &Value {
+/// Whether no sink has anything left to do.
+pub(crate) fn settled(status: &Value) -> bool {
+    let sinks = status["sinks"].as_object();
+    sinks.is_some_and(|sinks| sinks.values().all(|sink| sink["pending"] == 0))
+}
+
+fn alerts(status: &Value) -> &Value {
     &status["journal"]["streams"][0]
 }
 
