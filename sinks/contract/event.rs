@@ -13,7 +13,7 @@ mod incident;
 mod network;
 mod view;
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use sidearm_proto::feeder::AlertView;
 
@@ -92,6 +92,8 @@ pub struct Event<'a> {
     /// With the cluster's name already as configured. Boxed, for it is large and lanes hold many.
     pub(super) view: Box<AlertView<'a>>,
     pub(super) own: Own<'a>,
+    /// Made when it is first asked for: the lane and the sink both ask.
+    id: OnceLock<EventId>,
 }
 
 impl<'a> Event<'a> {
@@ -113,7 +115,7 @@ impl<'a> Event<'a> {
         if !cluster.is_empty() && matches!(view.ClusterName, "" | "default") {
             view.ClusterName = cluster;
         }
-        Ok(Self { kind, arrival, message, view, own })
+        Ok(Self { kind, arrival, message, view, own, id: OnceLock::new() })
     }
 
     /// The stream it came on.
@@ -152,7 +154,7 @@ impl<'a> Event<'a> {
     /// The same for the same message on every replica, retry and restart, whatever its place in
     /// the journal and the configured cluster.
     pub fn id(&self) -> EventId {
-        id::of(self.kind, self.arrival.stream, self.message)
+        *self.id.get_or_init(|| id::of(self.kind, self.arrival.stream, self.message))
     }
 }
 
