@@ -55,6 +55,8 @@ pub(crate) struct Filler<P: Reach> {
     at: [Option<u64>; 3],
     changes: watch::Receiver<u64>,
     body: Vec<u8>,
+    /// Room for the last batch, in bytes: the next will be much like it.
+    room_bytes: usize,
 }
 
 /// What became of one event.
@@ -85,8 +87,8 @@ impl<P: Reach> Filler<P> {
     ) -> Self {
         let at = Stream::ALL.map(|stream| ledger.low(stream));
         let changes = journal.changes();
-        let body = Vec::new();
-        Self { rules, target, journal, ledger, meter, at, changes, body }
+        let (body, room_bytes) = (Vec::new(), 0);
+        Self { rules, target, journal, ledger, meter, at, changes, body, room_bytes }
     }
 
     /// Whether a stream has events that were not read yet.
@@ -120,7 +122,7 @@ impl<P: Reach> Filler<P> {
         let at = self.at[stream.index()]?;
         let free = self.ledger.next_unsettled(stream, at)?;
         let deadline = Instant::now() + self.rules.limits.wait;
-        let mut hand = Hand::at(stream, free.start);
+        let mut hand = Hand::at(stream, free.start, self.room_bytes);
         while hand.span.end < free.end && !hand.is_enough(&self.rules.limits) {
             let Some(block) = self.journal.read(stream, hand.span.end).await else {
                 let wait = !hand.batch.is_empty() && !self.rules.limits.wait.is_zero();
@@ -144,6 +146,8 @@ impl<P: Reach> Filler<P> {
             tokio::task::yield_now().await;
         }
         self.at[stream.index()] = Some(hand.span.end);
+        // A power of two: the memory that one batch gives back then fits the next.
+        self.room_bytes = hand.batch.bytes().next_power_of_two();
         (!hand.span.is_empty()).then(|| hand.finish())
     }
 
@@ -249,11 +253,11 @@ impl<P: Reach> Filler<P> {
 }
 
 impl Hand {
-    fn at(stream: Stream, start: u64) -> Self {
+    fn at(stream: Stream, start: u64, room_bytes: usize) -> Self {
         Self {
             span: start..start,
             received_us: u64::MAX,
-            batch: BatchBuilder::new(stream),
+            batch: BatchBuilder::with_room(stream, room_bytes),
             filtered: 0,
             dead: Vec::new(),
         }

@@ -105,7 +105,12 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// An empty one.
     pub fn new(stream: Stream) -> Self {
-        Self { stream, bytes: Vec::new(), marks: Vec::new() }
+        Self::with_room(stream, 0)
+    }
+
+    /// An empty one with room for so many bytes of records, so that it need not grow to them.
+    pub fn with_room(stream: Stream, room_bytes: usize) -> Self {
+        Self { stream, bytes: Vec::with_capacity(room_bytes), marks: Vec::new() }
     }
 
     /// Adds the record that `write` appends. Whatever stood there before is left as it is.
@@ -152,8 +157,12 @@ impl BatchBuilder {
     }
 
     /// The batch, or nothing where no record was added.
-    pub fn finish(self) -> Option<Batch> {
+    pub fn finish(mut self) -> Option<Batch> {
         let range = 0..self.marks.len();
+        // It may wait long for its destination.
+        if self.bytes.len() < self.bytes.capacity() / 2 {
+            self.bytes.shrink_to_fit();
+        }
         (!range.is_empty()).then(|| Batch {
             stream: self.stream,
             bytes: self.bytes.into(),

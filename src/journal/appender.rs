@@ -71,18 +71,30 @@ impl Appender {
         if self.records == 0 {
             return;
         }
+        let payload = self.take_payload();
         let sealed = Sealed {
             received_us: self.received_us,
             records: self.records,
             events: self.events,
             tells: None,
-            payload: Box::from(self.payload.as_slice()),
+            payload,
         };
-        self.payload.clear();
-        self.payload.shrink_to(format::BLOCK_BYTES);
         (self.records, self.events, self.due) = (0, 0, None);
         self.shared.waiting().push(self.stream, sealed);
         self.shared.wake.notify_one();
+    }
+}
+
+impl Appender {
+    /// The records so far. A full block is handed over as it is; of a small one a copy, so that
+    /// it takes no more memory than it needs and the room for the next is there already.
+    fn take_payload(&mut self) -> Vec<u8> {
+        if self.payload.len() > format::BLOCK_BYTES / 2 {
+            return std::mem::replace(&mut self.payload, Vec::with_capacity(format::BLOCK_BYTES));
+        }
+        let payload = self.payload.clone();
+        self.payload.clear();
+        payload
     }
 }
 

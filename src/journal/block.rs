@@ -13,7 +13,7 @@ pub struct Block {
     first: u64,
     records: u32,
     received_us: u64,
-    payload: Box<[u8]>,
+    payload: Vec<u8>,
 }
 
 impl Block {
@@ -23,7 +23,7 @@ impl Block {
             first: header.first,
             records: header.records,
             received_us: header.received_us,
-            payload: payload.into_boxed_slice(),
+            payload,
         }
     }
 
@@ -70,7 +70,7 @@ pub(super) struct Sealed {
     /// Set where this tells of a loss of our own: should it be refused, the loss is still to tell.
     pub tells: Option<Loss>,
     /// The records, as `format.rs` writes them.
-    pub payload: Box<[u8]>,
+    pub payload: Vec<u8>,
 }
 
 impl Sealed {
@@ -78,13 +78,7 @@ impl Sealed {
     pub(super) fn gap(loss: Loss, now_us: u64) -> Self {
         let mut payload = Vec::new();
         format::push_record(&mut payload, Kind::Gap, &loss.message(now_us));
-        Self {
-            received_us: now_us,
-            records: 1,
-            events: 0,
-            tells: Some(loss),
-            payload: payload.into(),
-        }
+        Self { received_us: now_us, records: 1, events: 0, tells: Some(loss), payload }
     }
 
     /// Its numbered form.

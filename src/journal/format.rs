@@ -151,10 +151,17 @@ pub(crate) fn decode(header: &Header, block: &[u8]) -> Option<Vec<u8>> {
     if stored.len() != header.stored_bytes as usize || crc32c::crc32c(stored) != header.stored_crc {
         return None;
     }
-    let mut payload = vec![0; header.payload_bytes as usize];
+    let mut payload = Vec::with_capacity(room_bytes(header.payload_bytes as usize));
+    payload.resize(header.payload_bytes as usize, 0);
     let length = decompress_into(stored, &mut payload).ok()?;
     let whole = length == payload.len() && records(&payload).count() == header.records as usize;
     whole.then_some(payload)
+}
+
+/// The room to make for a payload: the same for all that are nearly full, so that memory which one
+/// gives back fits the next. Sizes that differ a little would leave holes that nobody can use.
+pub(crate) fn room_bytes(payload_bytes: usize) -> usize {
+    if payload_bytes > BLOCK_BYTES / 2 { payload_bytes.max(BLOCK_BYTES) } else { payload_bytes }
 }
 
 /// The bytes a record takes, at most.

@@ -90,7 +90,7 @@ mod tests {
     use super::{super::block::Sealed, *};
 
     fn block(first: u64, bytes: usize) -> Arc<Block> {
-        let payload = vec![0; bytes].into_boxed_slice();
+        let payload = vec![0; bytes];
         let sealed = Sealed { received_us: 0, records: 10, events: 10, tells: None, payload };
         Arc::new(sealed.into_block(first))
     }

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     fn sealed(bytes: usize, events: u32) -> Sealed {
-        let payload = vec![0; bytes].into_boxed_slice();
+        let payload = vec![0; bytes];
         Sealed { received_us: 5, records: events, events, tells: None, payload }
     }
 

@@ -16,7 +16,7 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use reqwest::{Client, Response, redirect};
 use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest};
-use tokio::task::spawn_blocking;
+use tokio::task::{spawn_blocking, yield_now};
 
 use super::{Attempt, Wire, WireError, proxy, signing, tls};
 
@@ -32,8 +32,8 @@ const MAX_CONNECT: Duration = Duration::from_secs(10);
 /// request on a connection that they are closing is a lost answer.
 const MAX_IDLE_CONNECTIONS: usize = 4;
 const MAX_IDLE: Duration = Duration::from_secs(30);
-/// A larger body is compressed on a thread for such work: a millisecond for each megabyte or so.
-const MAX_BYTES_COMPRESSED_INLINE: usize = 32 * 1024;
+/// What is compressed of a body before others get their turn: a fraction of a millisecond.
+const MAX_BYTES_COMPRESSED_A_TURN: usize = 64 * 1024;
 
 /// The way to one HTTP destination; several attempts may be under way at once.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl HttpWire {
         let HttpRequest { method, url, body, gzip, .. } = request;
         let body = match gzip {
             Gzip::Off => body,
-            Gzip::Level(level) => compressed(body, level).await?,
+            Gzip::Level(level) => compressed(&body, level).await,
         };
         let answer = client.request(method, url).headers(headers).body(body).send().await;
         read(answer.map_err(|error| self.failed(error))?).await.map_err(|error| self.failed(error))
@@ -189,18 +189,16 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     (!after.is_zero()).then(|| after.min(MAX_RETRY_AFTER))
 }
 
-async fn compressed(body: Bytes, level: u8) -> Result<Bytes, WireError> {
-    if body.len() <= MAX_BYTES_COMPRESSED_INLINE {
-        return Ok(compress(&body, level));
+/// Compresses in pieces and gives others their turn after each, rather than on a thread for such
+/// work: memory then comes from, and goes back to, the few threads that everything else runs on.
+async fn compressed(body: &[u8], level: u8) -> Bytes {
+    // A power of two: the memory that one body gives back then fits the next.
+    let room = Vec::with_capacity((body.len() / 4).next_power_of_two());
+    let mut encoder = GzEncoder::new(room, Compression::new(level.into()));
+    for piece in body.chunks(MAX_BYTES_COMPRESSED_A_TURN) {
+        encoder.write_all(piece).expect("a vector takes every write");
+        yield_now().await;
     }
-    let work = spawn_blocking(move || compress(&body, level));
-    work.await.map_err(|_| WireError::NotSent("shutting down".to_owned()))
-}
-
-fn compress(body: &[u8], level: u8) -> Bytes {
-    let mut encoder =
-        GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(level.into()));
-    encoder.write_all(body).expect("a vector takes every write");
     encoder.finish().expect("a vector takes every write").into()
 }
 
@@ -240,12 +238,12 @@ mod tests {
         assert_eq!(retry_after(&HeaderMap::new(), SystemTime::now()), None);
     }
 
-    #[test]
-    fn a_compressed_body_is_the_body() {
+    #[tokio::test]
+    async fn a_compressed_body_is_the_body() {
         use std::io::Read as _;
-        let body: Vec<u8> = b"{\"a\":1}".repeat(10_000);
+        let body: Vec<u8> = b"{\"a\":1}".repeat(20_000);
         for level in [1, 6, 9] {
-            let small = compress(&body, level);
+            let small = compressed(&body, level).await;
             assert!(small.len() < body.len() / 10);
             let mut whole = Vec::new();
             flate2::read::GzDecoder::new(&small[..]).read_to_end(&mut whole).expect("gzip");
