@@ -63,8 +63,14 @@ pub(crate) fn all(full: bool) -> Result<(), Failure> {
     let mut ones = Vec::new();
     for round in 1..=ROUNDS {
         tell(&format!("yardstick and one sink, flat out, round {round} of {ROUNDS}"));
-        yardsticks.push(yardstick(FLAT_OUT, EVENTS)?);
-        ones.push(delivered(1, EVENTS)?);
+        let (bare, whole) = (yardstick(FLAT_OUT, EVENTS)?, delivered(1, EVENTS)?);
+        tell(&format!(
+            "{:.2} and {:.2} CPU seconds per million events",
+            bare.cpu_seconds_per_million(),
+            whole.cpu_seconds_per_million()
+        ));
+        yardsticks.push(bare);
+        ones.push(whole);
     }
     let (yardstick_cost, one) = (median(yardsticks), median(ones));
     tell("four sinks");
