@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use crate::contract::{
     Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpReply,
-    HttpRequest, Limits, Prefixed, Setting, SettingError, Sink, Span, Stream, Tls, Verdict, read,
-    write_json_string,
+    HttpRequest, Limits, Prefixed, Setting, SettingError, Sink, Span, Stream, Tls, Verdict,
+    above_zero, read, write_json_string,
 };
 use settings::{Ack, Channel, Collector, Token};
 
@@ -52,7 +52,9 @@ fn half_a_minute() -> Span {
 }
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
-    read::<SplunkHec>(table).map(|sink| Destination::Http(Box::new(sink)))
+    let sink: SplunkHec = read(table)?;
+    above_zero("timeout", sink.timeout)?;
+    Ok(Destination::Http(Box::new(sink)))
 }
 
 /// Batches under way where the answer itself settles them.

@@ -14,7 +14,8 @@ use twox_hash::XxHash3_128;
 
 use crate::contract::{
     Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpRequest,
-    Limits, Secret, SecretUrl, Setting, SettingError, Signing, Sink, Span, Tls, headers, read,
+    Limits, Secret, SecretUrl, Setting, SettingError, Signing, Sink, Span, Tls, above_zero,
+    headers, read,
 };
 
 /// The catalogue's line.
@@ -67,6 +68,7 @@ fn half_a_minute() -> Span {
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Webhook = read(table)?;
+    above_zero("timeout", sink.timeout)?;
     sink.checked_headers = headers(&sink.headers)
         .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
     Ok(Destination::Http(Box::new(sink)))

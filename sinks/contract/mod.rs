@@ -180,6 +180,14 @@ impl SettingError {
     }
 }
 
+/// Refuses a time that would never let anything happen.
+pub(crate) fn above_zero(key: &str, time: Span) -> Result<(), SettingError> {
+    if time.0.is_zero() {
+        return Err(SettingError::at(key, "found no time at all, expected one above zero"));
+    }
+    Ok(())
+}
+
 /// Reads a sink's table into its struct.
 pub fn read<T: serde::de::DeserializeOwned>(
     table: toml::de::ValueDeserializer<'_>,

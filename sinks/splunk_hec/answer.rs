@@ -46,6 +46,16 @@ pub(super) fn verdict(sink: &SplunkHec, batch: &Batch, reply: &HttpReply) -> Ver
     let Ok(answer) = serde_json::from_slice::<Answer>(&reply.body) else {
         return foreign(reply);
     };
+    // A gateway in front of the collector may answer with a code of its own.
+    let is_splunks = match answer.code {
+        0 | 24 | 25 => (200..300).contains(&reply.status),
+        6 | 7 | 12 | 13 | 15 => reply.status == 400,
+        1..=5 | 10 | 11 | 14 | 16 | 21 | 22 | 28 => (400..500).contains(&reply.status),
+        _ => true,
+    };
+    if !is_splunks {
+        return foreign(reply);
+    }
     let why = in_words(&answer, reply);
     match answer.code {
         0 | 24 | 25 => taken(sink, &answer, reply, why),
@@ -287,6 +297,10 @@ mod tests {
         for (status, body, expected) in [
             (200, "", "accepted"),
             (200, "OK", "accepted"),
+            // Codes of a gateway's own, which only look like Splunk's.
+            (501, "{\"code\":12,\"message\":\"unimplemented\"}", "later None"),
+            (503, "{\"code\":14,\"message\":\"unavailable\"}", "later None"),
+            (500, "{\"code\":0}", "later None"),
             (200, " <html>please log in</html>", "blocked"),
             (302, "", "blocked"),
             (400, "The plain HTTP request was sent to HTTPS port", "blocked"),

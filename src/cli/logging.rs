@@ -20,7 +20,12 @@ pub(crate) fn start(log: &LogConfig) -> Result<(), String> {
         format!("RUST_LOG: expected a level such as \"info\", or tracing's directives: {error}")
     })?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A reader of stderr that has gone away must not end the engine: told of a failed write, the
+    // library would print to stderr itself, and panic.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     let started = match log.format {
         LogFormat::Text => builder.with_ansi(colour).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

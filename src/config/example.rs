@@ -3,7 +3,8 @@
 use sidearm_sinks::{CATALOGUE, contract::Facts};
 
 /// The tables beside the sinks. What stands behind `#` is the default.
-const HEAD: &str = r#"# Every key there is. What is commented out is the default, or an example where
+const HEAD: &str = r#"# Each table, and what each sink needs; `sidearm sinks NAME` tells every setting
+# of a sink. What is commented out is the default, or an example where
 # there is none. `sidearm check -c FILE` finds every mistake of a file in one go.
 #
 # ${env:NAME}, ${env:NAME:-default} and ${file:/path} work inside any string;

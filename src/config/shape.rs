@@ -77,7 +77,8 @@ impl Default for VerifyName {
 pub enum TlsMode {
     /// Plain text.
     Off,
-    /// TLS where the certificate files named (or `/var/lib/kubearmor/tls`) are there, else plain.
+    /// TLS where certificate files or a server name are given, or files lie in
+    /// `/var/lib/kubearmor/tls`; else plain text.
     #[default]
     Auto,
     /// TLS, always.

@@ -1,7 +1,7 @@
 //! A single try that nothing follows, for `sidearm send-test`.
 
 use sidearm_sinks::contract::{Batch, Question, Verdict};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::target::Current;
 use crate::wire::{Reach, WireError};
@@ -39,7 +39,7 @@ async fn ask<P: Reach>(
 ) -> Tried<P> {
     let deadline = Instant::now() + question.give_up;
     while Instant::now() < deadline {
-        sleep(question.wait).await;
+        sleep_until(deadline.min(Instant::now() + question.wait)).await;
         match current.wire.call(question.request.clone()).await {
             Ok(reply) => {
                 words = Some(P::words(&reply));

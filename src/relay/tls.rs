@@ -50,7 +50,9 @@ impl TlsFiles {
             return Ok(None);
         }
         let ca = tls.ca.clone().unwrap_or_else(|| folder.join("ca.crt"));
-        if tls.mode == TlsMode::Auto && !exists(&ca).await? {
+        // What was named is meant: to go on in plain text without it would be to trust anybody.
+        let is_named = tls.ca.is_some() || tls.cert.is_some() || tls.server_name.is_some();
+        if tls.mode == TlsMode::Auto && !is_named && !exists(&ca).await? {
             return Ok(None);
         }
         let identity = match (&tls.cert, &tls.key) {

@@ -66,13 +66,17 @@ impl HttpWire {
         let client = self.client().await?;
         let headers = headers_of(&request, &self.connection, SystemTime::now())
             .map_err(WireError::Unusable)?;
+        let secrets = secrets_of(&request);
         let HttpRequest { method, url, body, gzip, .. } = request;
         let body = match gzip {
             Gzip::Off => body,
             Gzip::Level(level) => compressed(&body, level).await,
         };
         let answer = client.request(method, url).headers(headers).body(body).send().await;
-        read(answer.map_err(|error| self.failed(error))?).await.map_err(|error| self.failed(error))
+        let answer = answer.map_err(|error| self.failed(error))?;
+        let mut reply = read(answer).await.map_err(|error| self.failed(error))?;
+        reply.body = hide(reply.body, &secrets);
+        Ok(reply)
     }
 
     /// The client, made anew where a certificate file has changed. A change that cannot be used
@@ -116,6 +120,39 @@ impl HttpWire {
             _ => WireError::ReplyLost(why),
         }
     }
+}
+
+/// What a destination that echoes its request would give away: the path and query where they are
+/// hidden, and the values of sensitive headers, whole and without the scheme before them.
+fn secrets_of(request: &HttpRequest) -> Vec<String> {
+    const SHORTEST: usize = 6;
+    let mut secrets = Vec::new();
+    if request.url != request.shown_url
+        && let Ok(uri) = request.url.parse::<http::Uri>()
+    {
+        secrets.extend(uri.path_and_query().map(|all| all.as_str().to_owned()));
+        secrets.push(uri.path().to_owned());
+        secrets.extend(uri.query().map(str::to_owned));
+    }
+    for value in request.headers.values().filter(|value| value.is_sensitive()) {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        secrets.extend(value.split_once(' ').map(|(_, credentials)| credentials.to_owned()));
+        secrets.push(value);
+    }
+    secrets.retain(|secret| secret.len() >= SHORTEST);
+    // The longest first: a part of it that went before would leave the rest.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+/// The answer without the secrets of its request, since answers are shown to people.
+fn hide(body: Bytes, secrets: &[String]) -> Bytes {
+    let text = String::from_utf8_lossy(&body);
+    if !secrets.iter().any(|secret| text.contains(secret)) {
+        return body;
+    }
+    let hidden = secrets.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "***"));
+    hidden.into()
 }
 
 impl Wire<Http> for HttpWire {
@@ -219,6 +256,27 @@ fn in_words(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_echoes_its_request_gives_no_secret_away() {
+        let mut headers = HeaderMap::new();
+        let mut token = HeaderValue::from_static("Splunk 0f6c-token");
+        token.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, token);
+        let request = HttpRequest {
+            method: http::Method::POST,
+            url: "https://hooks.example.org/T01/SECRET?key=abcdef".to_owned(),
+            shown_url: "https://hooks.example.org/***".to_owned(),
+            headers,
+            body: Bytes::new(),
+            gzip: Gzip::Off,
+            message_id: String::new(),
+        };
+        let echo = "Cannot POST /T01/SECRET?key=abcdef (/T01/SECRET) with 0f6c-token";
+        let shown = hide(echo.into(), &secrets_of(&request));
+        assert_eq!(shown, "Cannot POST *** (***) with ***");
+        assert_eq!(hide("ok".into(), &secrets_of(&request)), "ok");
+    }
 
     fn after(text: &str) -> Option<Duration> {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);

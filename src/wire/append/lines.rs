@@ -70,7 +70,8 @@ impl LineFile {
             self.current = Some(path.clone());
             self.untidy = true;
         }
-        let mut file = open(&path)?;
+        // The folder may have been removed meanwhile; the next attempt then makes it again.
+        let mut file = open(&path).inspect_err(|_| self.current = None)?;
         let mut bytes_before = file.bytes;
         if self.is_full(&file, bytes.len(), now) {
             old_files::set_aside(&path, now)

@@ -97,6 +97,11 @@ fn is_compressed(path: &Path) -> bool {
 
 /// Replaces a file by its compressed self, as old as it was.
 fn compress(path: &Path, modified: SystemTime) -> io::Result<()> {
+    if with_more(path, GZ).exists() {
+        // Written again after a clock was set back. What was compressed before is not replaced:
+        // under its new name the file's turn comes the next time.
+        return set_aside(path, modified);
+    }
     let part = with_more(path, PART);
     let mut source = File::open(path)?;
     let mut encoder = GzEncoder::new(File::create(&part)?, Compression::default());
