@@ -77,8 +77,8 @@ impl Default for VerifyName {
 pub enum TlsMode {
     /// Plain text.
     Off,
-    /// TLS where certificate files or a server name are given, or files lie in
-    /// `/var/lib/kubearmor/tls`; else plain text.
+    /// TLS where any of the certificate files named, or those in `/var/lib/kubearmor/tls`, are
+    /// there; else plain text.
     #[default]
     Auto,
     /// TLS, always.

@@ -50,9 +50,7 @@ impl TlsFiles {
             return Ok(None);
         }
         let ca = tls.ca.clone().unwrap_or_else(|| folder.join("ca.crt"));
-        // What was named is meant: to go on in plain text without it would be to trust anybody.
-        let is_named = tls.ca.is_some() || tls.cert.is_some() || tls.server_name.is_some();
-        if tls.mode == TlsMode::Auto && !is_named && !exists(&ca).await? {
+        if tls.mode == TlsMode::Auto && !any_exists(&ca, tls).await? {
             return Ok(None);
         }
         let identity = match (&tls.cert, &tls.key) {
@@ -126,6 +124,17 @@ async fn identity_in(folder: &Path) -> Result<Option<(PathBuf, PathBuf)>, Connec
         }
     }
     Ok(None)
+}
+
+/// Whether any of the files meant is there. One that is missing beside others is a mistake to be
+/// told, and no reason to go on in plain text.
+async fn any_exists(ca: &Path, tls: &RelayTls) -> Result<bool, ConnectError> {
+    for path in [Some(ca), tls.cert.as_deref(), tls.key.as_deref()].into_iter().flatten() {
+        if exists(path).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn exists(path: &Path) -> Result<bool, ConnectError> {
@@ -239,6 +248,23 @@ mod tests {
         assert_eq!(found(TlsMode::Auto, &agent).await, with(Some("client")));
         assert_eq!(found(TlsMode::Auto, &secret).await, with(Some("tls")));
         assert_eq!(found(TlsMode::On, &[]).await, with(None));
+    }
+
+    #[tokio::test]
+    async fn a_named_file_missing_beside_others_is_no_plain_text() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let named = |name: &str| Some(folder.path().join(name));
+        let tls = RelayTls {
+            ca: named("ca"),
+            cert: named("cert"),
+            key: named("key"),
+            ..Default::default()
+        };
+        assert_eq!(TlsFiles::find(&tls).await.expect("readable"), None, "none of them is there");
+        std::fs::write(folder.path().join("cert"), "").expect("a file");
+        let files = TlsFiles::find(&tls).await.expect("readable").expect("TLS");
+        let error = files.client_config().await.expect_err("no authority");
+        assert!(error.to_string().contains("ca"), "{error}");
     }
 
     #[tokio::test]

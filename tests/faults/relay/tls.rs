@@ -67,8 +67,10 @@ async fn auto_follows_the_files() {
     let watch = connects(&station, settings(&station, TlsMode::Auto)).await;
     station.stop_relay().await;
     eventually("disconnected", async || !watch.status.connected(ALERT)).await;
-    // The next connect finds no authority, and a relay without TLS.
-    fs::remove_file(station.file("ca")).expect("it was there");
+    // The next connect finds none of the files, and a relay without TLS.
+    for file in ["ca", "cert", "key"] {
+        fs::remove_file(station.file(file)).expect("it was there");
+    }
     station.set_tls(None);
     station.start_relay().await;
     eventually("connected", async || watch.status.connected(ALERT)).await;
