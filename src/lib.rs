@@ -19,7 +19,9 @@
 //! - `fill`: from the journal to a batch
 //! - [`route`]: `when` and our own pod: which events a lane takes (CEL); pure
 //! - [`render`]: event to body: json, text, template; pure
-//! - `batch`: when a batch is full; pure
+//! - `fields`, `samples`, `room`: what both read expressions with: names, events to try them on,
+//!   room on the stack
+//! - `batch`: what is in hand at once, and when a batch is full; pure
 //! - `deliver`: request, call, verdict; every retry there is
 //! - `pace`: backoff and rate as values; pure
 //! - `dead_letters`: what will never be accepted, and why
