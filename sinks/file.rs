@@ -60,6 +60,7 @@ fn facts() -> Facts {
             source: "https://man7.org/linux/man-pages/man2/write.2.html",
         },
         rate_per_second: None,
+        digest: None,
         settings: SETTINGS,
         example: "path = \"/var/log/kubearmor/%Y-%m-%d.ndjson\"\nrotate.max_size = \"100 MiB\"\nrotate.keep = 14\nrotate.gzip = true\n",
         sample_secrets: &[],

@@ -76,6 +76,7 @@ fn facts() -> Facts {
             source: "https://docs.splunk.com/Documentation/Splunk/latest/Data/HECRESTendpoints",
         },
         rate_per_second: None,
+        digest: None,
         settings: SETTINGS,
         example: "url = \"https://splunk:8088\"\ntoken = \"${env:SPLUNK_HEC_TOKEN}\"\nindex = \"kubearmor\"\n",
         sample_secrets: &[("SPLUNK_HEC_TOKEN", "5a3b9f62-7c1d-4e08-9b46-d0c2e8f1a735")],
@@ -168,7 +169,7 @@ impl Sink<Http> for SplunkHec {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection { tls: self.tls.clone(), timeout: self.timeout.0, signing: None }
+        HttpConnection { tls: self.tls.clone(), timeout: self.timeout.0, proof: None }
     }
 }
 

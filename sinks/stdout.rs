@@ -34,6 +34,7 @@ fn facts() -> Facts {
             source: "https://man7.org/linux/man-pages/man7/pipe.7.html",
         },
         rate_per_second: None,
+        digest: None,
         settings: &[],
         example: "",
         sample_secrets: &[],

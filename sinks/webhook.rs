@@ -14,7 +14,7 @@ use twox_hash::XxHash3_128;
 
 use crate::contract::{
     Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpRequest,
-    Limits, Secret, SecretUrl, Setting, SettingError, Signing, Sink, Span, Tls, above_zero,
+    Limits, Proof, Secret, SecretUrl, Setting, SettingError, Signing, Sink, Span, Tls, above_zero,
     headers, read,
 };
 
@@ -87,6 +87,7 @@ fn facts() -> Facts {
             source: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
         },
         rate_per_second: None,
+        digest: None,
         settings: SETTINGS,
         example: "url = \"https://hooks.example.com/kubearmor\"\nsecret = \"${env:WEBHOOK_SECRET}\"\n",
         sample_secrets: &[("WEBHOOK_SECRET", "whsec_c2FtcGxlIHNlY3JldCBmb3IgdGhlIHByZXZpZXc=")],
@@ -164,7 +165,7 @@ impl Sink<Http> for Webhook {
         HttpConnection {
             tls: self.tls.clone(),
             timeout: self.timeout.0,
-            signing: (!keys.is_empty()).then(|| Signing { keys: keys.clone() }),
+            proof: (!keys.is_empty()).then(|| Proof::Webhooks(Signing { keys: keys.clone() })),
         }
     }
 }
@@ -273,7 +274,9 @@ mod tests {
             let sink = webhook(&format!("body = \"{form}\""));
             let mut batch = BatchBuilder::new(Stream::Log);
             let arrival = Arrival { stream: Stream::Log, sequence: 1, received_us: 0 };
-            let event = Event::decode(Kind::Event, arrival, &[], "").expect("an empty message");
+            let event =
+                Event::decode(Kind::Event, arrival, &[], crate::contract::Overrides::none())
+                    .expect("an empty message");
             for body in ["{\"a\":1}", "{\"b\":\n2}"] {
                 let body = Body { format: Format::Template, bytes: body.as_bytes() };
                 batch.push(EventId(1), 1, 0, |out| {
@@ -307,8 +310,9 @@ mod tests {
 
     #[test]
     fn one_key_or_several_sign() {
-        let keys =
-            |more: &str| webhook(more).connection().signing.map(|signing| signing.keys.len());
+        let keys = |more: &str| {
+            webhook(more).connection().proof.map(|Proof::Webhooks(signing)| signing.keys.len())
+        };
         assert_eq!(keys(""), None);
         assert_eq!(keys(&format!("secret = \"{KEY}\"")), Some(1));
         assert_eq!(keys(&format!("secret = [\"{KEY}\", \"{KEY}\"]")), Some(2));

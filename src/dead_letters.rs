@@ -16,7 +16,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sidearm_sinks::contract::{Arrival, Event, Kind, Record, Stream, json};
+use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Record, Stream, json};
 
 use crate::journal::Journal;
 
@@ -127,7 +127,7 @@ impl DeadLetters {
 }
 
 fn as_json(arrival: Arrival, kind: Kind, message: &[u8]) -> Option<Box<RawValue>> {
-    let event = Event::decode(kind, arrival, message, "").ok()?;
+    let event = Event::decode(kind, arrival, message, Overrides::none()).ok()?;
     let mut text = Vec::new();
     json::write(&event, &mut text);
     RawValue::from_string(String::from_utf8(text).ok()?).ok()

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use sidearm_sinks::contract::{Arrival, BatchBuilder, Body, Event, Kind, Sink, Stream};
+use sidearm_sinks::contract::{Arrival, BatchBuilder, Body, Event, Kind, Overrides, Sink, Stream};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -40,8 +40,7 @@ pub(crate) struct Rules {
     pub(crate) own_pod: Option<OwnPod>,
     pub(crate) renderer: Renderer,
     pub(crate) limits: BatchLimits,
-    /// Replaces an empty or "default" `ClusterName`; empty leaves it.
-    pub(crate) cluster: String,
+    pub(crate) overrides: Overrides,
 }
 
 /// A lane's reader.
@@ -205,7 +204,7 @@ impl<P: Reach> Filler<P> {
         message: &[u8],
         batch: &mut BatchBuilder,
     ) -> Taken {
-        let event = match Event::decode(kind, arrival, message, &self.rules.cluster) {
+        let event = match Event::decode(kind, arrival, message, &self.rules.overrides) {
             Ok(event) => event,
             Err(error) => return Taken::Dead(format!("it cannot be decoded: {error}")),
         };

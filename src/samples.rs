@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use buffa::Message as _;
 use sidearm_proto::sidearm::Gap;
-use sidearm_sinks::contract::{Arrival, Event, Kind, Stream, from_json};
+use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Stream, from_json};
 
 /// A record of a journal.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ impl Sample {
     pub(crate) fn view(&self) -> Event<'_> {
         let arrival =
             Arrival { stream: self.stream, sequence: 7, received_us: 1_700_000_000_000_000 };
-        Event::decode(self.kind, arrival, &self.message, "").expect("a message we have encoded")
+        Event::decode(self.kind, arrival, &self.message, Overrides::none())
+            .expect("a message we have encoded")
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Protocol, Verdict};
+use super::{Protocol, Shown, Verdict};
 
 /// The protocol of files and standard output: bytes go to the end, with one write a batch.
 #[derive(Debug)]
@@ -58,5 +58,21 @@ impl Protocol for Append {
 
     fn verdict(_: &Written) -> Verdict<Self> {
         Verdict::Accepted
+    }
+
+    fn shown(request: &AppendRequest, connection: &AppendConnection) -> Shown {
+        let address = match connection {
+            AppendConnection::Stdout => "stdout".to_owned(),
+            AppendConnection::File { path, .. } => path.display().to_string(),
+        };
+        let body = request.bytes.clone();
+        Shown { method: "APPEND".to_owned(), address, headers: Vec::new(), body }
+    }
+
+    fn exclusive(connection: &AppendConnection) -> Option<String> {
+        Some(match connection {
+            AppendConnection::Stdout => "standard output".to_owned(),
+            AppendConnection::File { path, .. } => path.display().to_string(),
+        })
     }
 }

@@ -24,7 +24,7 @@ impl Body<'_> {
                     b'\n' | b'\r' => b' ',
                     byte => *byte,
                 })),
-            Format::Text | Format::Template => {
+            Format::Native | Format::Text | Format::Template => {
                 write_json_string(&String::from_utf8_lossy(self.bytes), out);
             }
         }

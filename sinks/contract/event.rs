@@ -17,6 +17,8 @@ use std::{fmt, sync::OnceLock};
 
 use sidearm_proto::feeder::AlertView;
 
+use super::{Digest, Gravity, Overrides, SeverityTable};
+
 pub use facts::Owner;
 pub use fields::{FIELDS, Field, FieldKind, Value};
 pub use id::EventId;
@@ -92,18 +94,19 @@ pub struct Event<'a> {
     /// With the cluster's name already as configured. Boxed, for it is large and lanes hold many.
     pub(super) view: Box<AlertView<'a>>,
     pub(super) own: Own<'a>,
+    severity: SeverityTable,
+    digest: Option<&'a Digest>,
     /// Made when it is first asked for: the lane and the sink both ask.
     id: OnceLock<EventId>,
 }
 
 impl<'a> Event<'a> {
-    /// Sees through one record of the journal. `cluster` replaces a `ClusterName` that is empty
-    /// or KubeArmor's unset "default"; where it is empty itself, nothing is replaced.
+    /// Sees through one record of the journal, as the configuration's `overrides` will have it.
     pub fn decode(
         kind: Kind,
         arrival: Arrival,
         message: &'a [u8],
-        cluster: &'a str,
+        overrides: &'a Overrides,
     ) -> Result<Self, Undecodable> {
         let (mut view, own) = match (kind, arrival.stream) {
             (Kind::Gap, _) => view::of_gap(message),
@@ -112,10 +115,37 @@ impl<'a> Event<'a> {
             (Kind::Event, Stream::Log) => view::of_log(message),
         }
         .map_err(|error| Undecodable(kind, arrival.stream, error))?;
-        if !cluster.is_empty() && matches!(view.ClusterName, "" | "default") {
-            view.ClusterName = cluster;
+        if !overrides.cluster.is_empty() && matches!(view.ClusterName, "" | "default") {
+            view.ClusterName = &overrides.cluster;
         }
-        Ok(Self { kind, arrival, message, view, own, id: OnceLock::new() })
+        let (severity, id) = (overrides.severity, OnceLock::new());
+        Ok(Self { kind, arrival, message, view, own, severity, digest: None, id })
+    }
+
+    /// The event as shown by a message that tells of many like it.
+    pub fn telling(self, digest: &'a Digest) -> Self {
+        Self { digest: Some(digest), ..self }
+    }
+
+    /// What the message tells beside this event; nothing where it tells of this event alone.
+    pub fn digest(&self) -> Option<&'a Digest> {
+        self.digest
+    }
+
+    /// How grave it is, by the configured table. Where its policy gives no severity, what it is
+    /// decides.
+    pub fn gravity(&self) -> Gravity {
+        if let Some(severity) = self.severity() {
+            return self.severity.gravity(severity);
+        }
+        match (self.stream(), self.level()) {
+            _ if self.is_gap() || self.is_throttle_notice() => Gravity::Medium,
+            (Stream::Alert, _) if self.blocked() => Gravity::Medium,
+            (Stream::Alert, _) => Gravity::Low,
+            (Stream::Message, "ERROR") => Gravity::High,
+            (Stream::Message, "WARN") => Gravity::Medium,
+            (Stream::Message | Stream::Log, _) => Gravity::Info,
+        }
     }
 
     /// The stream it came on.
@@ -185,12 +215,14 @@ mod tests {
 
     #[test]
     fn the_configured_cluster_stands_in_for_none_and_for_default_alone() {
+        let shop = Overrides::of_cluster("shop-eu");
         for (sent, seen) in [("", "shop-eu"), ("default", "shop-eu"), ("edge", "edge")] {
             let alert = feeder::Alert { ClusterName: sent.to_owned(), ..Default::default() };
             let bytes = alert.encode_to_vec();
-            let event = Event::decode(Kind::Event, ARRIVAL, &bytes, "shop-eu").expect("an alert");
+            let event = Event::decode(Kind::Event, ARRIVAL, &bytes, &shop).expect("an alert");
             assert_eq!(event.cluster(), seen);
-            let event = Event::decode(Kind::Event, ARRIVAL, &bytes, "").expect("an alert");
+            let event =
+                Event::decode(Kind::Event, ARRIVAL, &bytes, Overrides::none()).expect("an alert");
             assert_eq!(event.cluster(), sent);
         }
     }
@@ -205,7 +237,7 @@ mod tests {
         };
         let arrival = Arrival { stream: Stream::Log, ..ARRIVAL };
         let bytes = log.encode_to_vec();
-        let event = Event::decode(Kind::Event, arrival, &bytes, "").expect("a log");
+        let event = Event::decode(Kind::Event, arrival, &bytes, Overrides::none()).expect("a log");
         assert_eq!((event.event_type(), event.operation()), ("ContainerLog", "File"));
         assert_eq!(event.time_us(), 1_772_352_000_000_001);
 
@@ -217,7 +249,8 @@ mod tests {
         };
         let arrival = Arrival { stream: Stream::Message, ..ARRIVAL };
         let bytes = message.encode_to_vec();
-        let event = Event::decode(Kind::Event, arrival, &bytes, "").expect("a message");
+        let event =
+            Event::decode(Kind::Event, arrival, &bytes, Overrides::none()).expect("a message");
         assert_eq!(
             (event.host_ip(), event.level(), event.message(), event.time_us()),
             ("10.0.0.1", "WARN", "low on space", 5_000_000)
@@ -233,7 +266,8 @@ mod tests {
             Lost: 3,
         };
         let bytes = gap.encode_to_vec();
-        let event = Event::decode(Kind::Gap, ARRIVAL, &bytes, "shop-eu").expect("a gap record");
+        let shop = Overrides::of_cluster("shop-eu");
+        let event = Event::decode(Kind::Gap, ARRIVAL, &bytes, &shop).expect("a gap record");
         assert_eq!(event.updated_time(), "2026-03-01T08:00:01.500000Z");
         assert_eq!(event.time_us(), 1_772_352_001_500_000);
         assert_eq!(event.field("From"), Some(Value::Str("2026-03-01T08:00:00.000000Z")));
@@ -243,7 +277,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_event_are_named_as_such() {
-        let error = Event::decode(Kind::Event, ARRIVAL, b"\x12\xff", "").expect_err("no alert");
+        let error = Event::decode(Kind::Event, ARRIVAL, b"\x12\xff", Overrides::none())
+            .expect_err("no alert");
         assert!(error.to_string().starts_with("reading the bytes of an event of stream alert: "));
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
 
-use super::{Protocol, Secret, Verdict};
+use super::{Protocol, Secret, Shown, Verdict};
 
 /// The protocol of most destinations.
 #[derive(Debug)]
@@ -113,13 +113,13 @@ pub struct HttpConnection {
     pub tls: Tls,
     /// How long one attempt may take from connecting to the last byte of the answer.
     pub timeout: Duration,
-    /// Signs each attempt, which needs the time of the attempt.
-    pub signing: Option<Signing>,
+    /// What is added to each attempt to prove who we are, beyond a header that stays the same.
+    pub proof: Option<Proof>,
 }
 
 impl Default for HttpConnection {
     fn default() -> Self {
-        Self { tls: Tls::default(), timeout: Duration::from_secs(30), signing: None }
+        Self { tls: Tls::default(), timeout: Duration::from_secs(30), proof: None }
     }
 }
 
@@ -159,6 +159,13 @@ impl TryFrom<TlsTable> for Tls {
     }
 }
 
+/// A proof of identity that needs the time of the attempt, or a token that is fetched.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// Signatures of Standard Webhooks.
+    Webhooks(Signing),
+}
+
 /// Standard Webhooks 1.0 (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`
 /// (of the attempt) and `webhook-signature`.
 #[derive(Debug, Clone)]
@@ -187,6 +194,26 @@ impl Protocol for Http {
     type Request = HttpRequest;
     type Reply = HttpReply;
     type Connection = HttpConnection;
+
+    fn shown(request: &HttpRequest, _: &HttpConnection) -> Shown {
+        let headers = request.headers.iter().map(|(name, value)| {
+            let value = match value.is_sensitive() {
+                true => "***".to_owned(),
+                false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            };
+            (name.to_string(), value)
+        });
+        Shown {
+            method: request.method.to_string(),
+            address: request.shown_url.clone(),
+            headers: headers.collect(),
+            body: request.body.clone(),
+        }
+    }
+
+    fn tls(connection: &HttpConnection) -> Option<&Tls> {
+        Some(&connection.tls)
+    }
 
     fn verdict(reply: &HttpReply) -> Verdict<Self> {
         let why = reply.summary();

@@ -203,7 +203,8 @@ mod tests {
     fn written(kind: Kind, stream: Stream, message: &[u8], cluster: &str) -> String {
         let arrival = Arrival { stream, sequence: 1, received_us: 1 };
         let mut out = Vec::new();
-        write(&Event::decode(kind, arrival, message, cluster).expect("an event"), &mut out);
+        let overrides = crate::contract::Overrides::of_cluster(cluster);
+        write(&Event::decode(kind, arrival, message, &overrides).expect("an event"), &mut out);
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 

@@ -7,10 +7,13 @@
 mod append;
 mod batch;
 mod body;
+mod destination;
+mod digest;
 mod event;
 pub mod from_json;
 mod http;
 pub mod json;
+mod overrides;
 mod prefixed;
 mod samples;
 mod secret;
@@ -24,11 +27,14 @@ pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
 pub use batch::{Batch, BatchBuilder, Record};
 pub use body::Body;
 pub(crate) use body::write_json_string;
+pub use destination::{AnySink, Destination, Shown};
+pub use digest::{Digest, DigestDefaults, Telling};
 pub use event::{
     Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap, Kind, Network,
     Owner, Stream, Undecodable, Value,
 };
-pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Signing, Tls, headers};
+pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, Signing, Tls, headers};
+pub use overrides::{Gravity, Overrides, SeverityTable};
 pub use prefixed::Prefixed;
 pub use samples::samples;
 pub use secret::{Secret, SecretUrl};
@@ -41,14 +47,29 @@ use std::time::Duration;
 /// A way of speaking to a destination: what is sent, what comes back, how it is reached.
 pub trait Protocol: Send + Sync + Sized + 'static {
     /// One attempt.
-    type Request: Clone + Send + Sync + 'static;
+    type Request: Clone + std::fmt::Debug + Send + Sync + 'static;
     /// What the destination answered.
     type Reply: Send + 'static;
     /// How it is reached; read once, when the lane opens its wire.
-    type Connection: Default + Send + Sync;
+    type Connection: Default + std::fmt::Debug + Send + Sync;
 
     /// What the protocol's own status means where the destination adds nothing to it.
     fn verdict(reply: &Self::Reply) -> Verdict<Self>;
+
+    /// A request as people may see it: without secrets.
+    fn shown(request: &Self::Request, connection: &Self::Connection) -> Shown;
+
+    /// The certificate files of a connection, where it may have any.
+    fn tls(connection: &Self::Connection) -> Option<&Tls> {
+        let _ = connection;
+        None
+    }
+
+    /// What no second sink may write to, in words; nothing where several may.
+    fn exclusive(connection: &Self::Connection) -> Option<String> {
+        let _ = connection;
+        None
+    }
 }
 
 /// A destination, described. It never touches the network, the disk or the clock.
@@ -89,14 +110,6 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
     }
 }
 
-/// A destination of any protocol, as the catalogue builds it from its table.
-pub enum Destination {
-    /// Spoken to by HTTP.
-    Http(Box<dyn Sink<Http>>),
-    /// Appended to: a file, or standard output.
-    Append(Box<dyn Sink<Append>>),
-}
-
 /// What is true of every instance of a sink.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -110,6 +123,8 @@ pub struct Facts {
     pub limits: Limits,
     /// Requests a second it may be sent; none where nothing is published.
     pub rate_per_second: Option<f64>,
+    /// How like events are told as one message; none where every event is sent.
+    pub digest: Option<DigestDefaults>,
     /// Each setting of its table.
     pub settings: &'static [Setting],
     /// A complete table, as `config.example.toml` shows it: lines of the sink's own table.
@@ -144,14 +159,29 @@ pub struct Limits {
 
 /// How an event becomes the body of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
+    /// The destination's own form, which the sink itself makes of the event: a card, a typed
+    /// record. The body is then empty.
+    Native,
     /// KubeArmor's own JSON, byte for byte as its relay prints it.
     Json,
     /// For people, like `karmor logs`.
     Text,
     /// What the lane's `template` writes.
     Template,
+}
+
+impl Format {
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Json => "json",
+            Self::Text => "text",
+            Self::Template => "template",
+        }
+    }
 }
 
 /// One line of the catalogue.

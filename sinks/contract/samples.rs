@@ -68,7 +68,10 @@ pub(super) fn with_sample<T>(name: &str, test: impl FnOnce(&super::Event<'_>) ->
     let (_, line) = samples().iter().find(|(found, _)| *found == name).expect(name);
     let (stream, message) = super::from_json::read(line).expect(name);
     let arrival = super::Arrival { stream, sequence: 1, received_us: 1 };
-    test(&super::Event::decode(super::Kind::Event, arrival, &message, "").expect(name))
+    test(
+        &super::Event::decode(super::Kind::Event, arrival, &message, super::Overrides::none())
+            .expect(name),
+    )
 }
 
 #[cfg(test)]
@@ -76,14 +79,15 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::contract::{Arrival, Event, Kind, from_json, json};
+    use crate::contract::{Arrival, Event, Kind, Overrides, from_json, json};
 
     #[test]
     fn every_sample_comes_back_byte_for_byte() {
         for (name, line) in samples() {
             let (stream, message) = from_json::read(line).expect(name);
             let arrival = Arrival { stream, sequence: 1, received_us: 1 };
-            let event = Event::decode(Kind::Event, arrival, &message, "").expect(name);
+            let event =
+                Event::decode(Kind::Event, arrival, &message, Overrides::none()).expect(name);
             let mut out = b"before".to_vec();
             json::write(&event, &mut out);
             assert_eq!(String::from_utf8(out).expect(name), format!("before{line}"), "{name}");

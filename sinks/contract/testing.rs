@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::{
-    Arrival, Batch, BatchBuilder, Body, Event, EventId, Format, HttpReply, Kind, Protocol,
-    SettingError, Sink, Stream, from_json, json, read,
+    Arrival, Batch, BatchBuilder, Body, Event, EventId, Format, HttpReply, Kind, Overrides,
+    Protocol, SettingError, Sink, Stream, from_json, json, read,
 };
 
 /// The lines of a sink's table, as the configuration hands them on.
@@ -37,7 +37,7 @@ pub(crate) fn batch(records: usize, bytes_each: usize) -> Batch {
 pub(crate) fn record<P: Protocol>(sink: &impl Sink<P>, line: &str) -> String {
     let (stream, message) = from_json::read(line).expect("an event");
     let arrival = Arrival { stream, sequence: 1, received_us: 0 };
-    let event = Event::decode(Kind::Event, arrival, &message, "").expect("an event");
+    let event = Event::decode(Kind::Event, arrival, &message, Overrides::none()).expect("an event");
     let (mut body, mut record) = (Vec::new(), Vec::new());
     json::write(&event, &mut body);
     sink.record(&event, Body { format: Format::Json, bytes: &body }, &mut record);

@@ -8,7 +8,7 @@ use super::{
     reader::Reader,
     shape::{Config, JournalConfig, LogConfig, RelayConfig, SyncPolicy},
 };
-use sidearm_sinks::contract::{ByteSize, Tls};
+use sidearm_sinks::contract::{ByteSize, SeverityTable, Tls};
 
 /// The journal can do nothing with less room for a stream, in bytes: some blocks and a segment.
 const MIN_BUDGET: ByteSize = ByteSize(4 << 20);
@@ -18,6 +18,18 @@ pub(super) fn run(reader: &mut Reader<'_>, environment: &Environment, config: &C
     relay(reader, environment, &config.relay);
     journal(reader, &config.journal);
     log(reader, &config.log);
+    severity(reader, config.overrides.severity);
+}
+
+fn severity(reader: &mut Reader<'_>, table: SeverityTable) {
+    if !table.rises() {
+        let SeverityTable { low, medium, high, critical } = table;
+        let message = format!(
+            "found low {low}, medium {medium}, high {high}, critical {critical}, expected each to \
+             be at least the one before"
+        );
+        reader.problem("severity", None, message);
+    }
 }
 
 fn relay(reader: &mut Reader<'_>, environment: &Environment, relay: &RelayConfig) {

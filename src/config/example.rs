@@ -13,6 +13,14 @@ const HEAD: &str = r#"# Each table, and what each sink needs; `sidearm sinks NAM
 # Replaces an empty or "default" ClusterName.
 cluster = "prod-eu"
 
+# The least severity of a policy, 1 to 10, that counts as each step; what is below "low" is
+# "info". It colours messages and fills the severities of other schemas.
+[severity]
+# low = 3
+# medium = 5
+# high = 7
+# critical = 9
+
 # Where the events come from.
 [relay]
 # KubeArmor's relay, or one agent; KUBEARMOR_SERVICE where this is left out.
@@ -62,7 +70,8 @@ streams = ["alert", "log"]
 # Which events it takes: CEL over KubeArmor's field names and the derived ones. Gap records and
 # throttle notices pass it.
 when = 'stream == "alert" || NamespaceName in ["payments"]'
-# json, text or template; each destination has its own default.
+# native (the destination's own form), json, text or template; each destination has its own
+# default.
 # format = "json"
 # Jinja over the same names; takes format = "template" as said.
 # template = "{{ Severity }} {{ PodName }}: {{ Resource }}"

@@ -38,11 +38,8 @@ pub(super) fn check(
     let rate_per_second = rate(reader, path, table.rate_per_second);
     rehearse(reader, path, table.when.as_deref(), table.template.as_deref());
     let Leads { facts, to } = leads?;
-    let limits = match to {
-        Some(Destination::Http(sink)) => sink.limits(facts.limits.clone()),
-        Some(Destination::Append(sink)) => sink.limits(facts.limits.clone()),
-        None => facts.limits.clone(),
-    };
+    let limits = facts.limits.clone();
+    let limits = to.map_or(limits.clone(), |destination| destination.any().limits(limits));
     Some(LaneConfig {
         name: name.to_owned(),
         streams,
@@ -98,7 +95,7 @@ fn format(
                 None,
                 format!(
                     "found \"{}\" beside a template, expected \"template\" or no format at all",
-                    name_of(other)
+                    other.name()
                 ),
             );
             Format::Template
@@ -109,14 +106,6 @@ fn format(
             default
         }
         (given, false) => given.unwrap_or(default),
-    }
-}
-
-fn name_of(format: Format) -> &'static str {
-    match format {
-        Format::Json => "json",
-        Format::Text => "text",
-        Format::Template => "template",
     }
 }
 

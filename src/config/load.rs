@@ -16,7 +16,7 @@ use super::{
     shape::{Config, RelayConfig, SinkConfig, TABLES},
     sink,
 };
-use sidearm_sinks::contract::did_you_mean;
+use sidearm_sinks::contract::{Overrides, did_you_mean};
 
 /// A configuration file is at most this large, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -51,7 +51,10 @@ pub fn read(text: &str, file: &str, environment: &Environment) -> Result<Config,
     let mut root = reader.filled(environment);
     unknown_tables(&mut reader, &root);
     let config = Config {
-        cluster: cluster(&mut reader, &mut root),
+        overrides: Overrides {
+            cluster: cluster(&mut reader, &mut root),
+            severity: part(&mut reader, &mut root, "severity"),
+        },
         relay: relay(&mut reader, &mut root, environment),
         journal: part(&mut reader, &mut root, "journal"),
         admin: part(&mut reader, &mut root, "admin"),
@@ -86,13 +89,14 @@ fn unknown_tables(reader: &mut Reader<'_>, root: &DeTable<'_>) {
     }
 }
 
-fn cluster(reader: &mut Reader<'_>, root: &mut DeTable<'_>) -> Option<String> {
-    match root.remove("cluster")?.into_inner() {
-        DeValue::String(name) => Some(name.into_owned()),
-        other => {
+fn cluster(reader: &mut Reader<'_>, root: &mut DeTable<'_>) -> String {
+    match root.remove("cluster").map(Spanned::into_inner) {
+        None => String::new(),
+        Some(DeValue::String(name)) => name.into_owned(),
+        Some(other) => {
             let message = format!("found {}, expected a string", kind(&other));
             reader.problem("cluster", None, message);
-            None
+            String::new()
         }
     }
 }

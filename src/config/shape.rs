@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
-use sidearm_sinks::contract::{ByteSize, Destination, Facts, Format, Span, Stream, parse_span};
+use sidearm_sinks::contract::{
+    ByteSize, Destination, Facts, Format, Overrides, Span, Stream, parse_span,
+};
 
 /// A whole configuration, checked, with every secret in its place.
 pub struct Config {
-    /// Replaces an empty or "default" `ClusterName`; none leaves it as it is.
-    pub cluster: Option<String>,
+    /// The cluster's name, and how grave a policy's severity is.
+    pub overrides: Overrides,
     /// Where the events come from.
     pub relay: RelayConfig,
     /// Where they are kept.
@@ -300,5 +302,5 @@ pub struct BatchTable {
 }
 
 /// The tables a file may hold at its top; used to tell unknown ones.
-pub(super) const TABLES: [&str; 7] =
-    ["cluster", "relay", "journal", "admin", "shutdown", "log", "sinks"];
+pub(super) const TABLES: [&str; 8] =
+    ["cluster", "severity", "relay", "journal", "admin", "shutdown", "log", "sinks"];

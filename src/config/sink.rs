@@ -1,9 +1,6 @@
 //! `[sinks.NAME]`: the lane's own keys, and the one table that names the destination.
 
-use sidearm_sinks::{
-    CATALOGUE,
-    contract::{AppendConnection, Destination, Entry},
-};
+use sidearm_sinks::{CATALOGUE, contract::Entry};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -49,8 +46,7 @@ pub(super) fn read(
     let filled = chosen.table.clone();
     let destination =
         reader.section(&path_of_kind, chosen.table, &|table| (chosen.entry.build)(table));
-    if let Some(Destination::Http(sink)) = &destination {
-        let tls = sink.connection().tls;
+    if let Some(tls) = destination.as_ref().and_then(|destination| destination.any().tls()) {
         checks::files(reader, &source.environment, &join(&path_of_kind, "tls"), &tls);
     }
     let leads = Leads { facts, to: destination.as_ref() };
@@ -61,7 +57,8 @@ pub(super) fn read(
 
 /// What sinks cannot share: standard output, and a file.
 pub(super) fn check_shared(reader: &mut Reader<'_>, sinks: &[SinkConfig]) {
-    let targets: Vec<Option<String>> = sinks.iter().map(target).collect();
+    let targets: Vec<Option<String>> =
+        sinks.iter().map(|sink| sink.destination.any().exclusive()).collect();
     for (index, target) in targets.iter().enumerate() {
         let Some(target) = target else { continue };
         if let Some(first) =
@@ -75,16 +72,6 @@ pub(super) fn check_shared(reader: &mut Reader<'_>, sinks: &[SinkConfig]) {
                  sinks must not mix"
             ));
         }
-    }
-}
-
-fn target(sink: &SinkConfig) -> Option<String> {
-    match &sink.destination {
-        Destination::Http(_) => None,
-        Destination::Append(sink) => Some(match sink.connection() {
-            AppendConnection::Stdout => "standard output".to_owned(),
-            AppendConnection::File { path, .. } => path.display().to_string(),
-        }),
     }
 }
 

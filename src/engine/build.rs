@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use sidearm_sinks::contract::{Destination, Format, Sink, Stream};
+use sidearm_sinks::contract::{Destination, Format, Overrides, Sink, Stream};
 
 use super::StartError;
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 
 /// What all lanes are built with.
 struct Site<'a> {
-    cluster: String,
+    overrides: Overrides,
     dead_letters_bytes: u64,
     journal: &'a Journal,
     wires: &'a Arc<dyn Wires>,
@@ -44,7 +44,7 @@ pub(super) async fn lanes(
     ending: &Ending,
 ) -> Result<Vec<Built>, StartError> {
     let site = Site {
-        cluster: config.cluster.unwrap_or_default(),
+        overrides: config.overrides,
         dead_letters_bytes: config.journal.dead_letters.max.0,
         journal,
         wires,
@@ -69,7 +69,7 @@ impl Site<'_> {
         rebuild: Rebuild,
     ) -> Result<Built, StartError> {
         let name: Arc<str> = config.name.as_str().into();
-        let rules = rules(&config, &self.cluster)?;
+        let rules = rules(&config, &self.overrides)?;
         let target = Target::new(&name, destination, rebuild, self.wires.clone())
             .map_err(|error| StartError::sink(&name, error))?;
         let (target, meter) = (Arc::new(target), Arc::new(Meter::new()));
@@ -121,14 +121,14 @@ async fn watched(sink: Arc<str>, meter: Arc<Meter>, walk: impl Future<Output = (
     }
 }
 
-fn rules(config: &LaneConfig, cluster: &str) -> Result<Rules, StartError> {
+fn rules(config: &LaneConfig, overrides: &Overrides) -> Result<Rules, StartError> {
     let wrong = |error: String| StartError::sink(&config.name, error);
     Ok(Rules {
         route: Route::compile(config.when.as_deref()).map_err(wrong)?,
         own_pod: OwnPod::from_env(),
         renderer: renderer(config).map_err(wrong)?,
         limits: config.batch,
-        cluster: cluster.to_owned(),
+        overrides: overrides.clone(),
     })
 }
 

@@ -11,7 +11,7 @@ use std::{
 use buffa::Message as _;
 use sidearm_proto::feeder::Alert;
 use sidearm_sinks::contract::{
-    Arrival, Batch, BatchBuilder, Body, Destination, Event, Kind, Sink, Stream, Verdict,
+    Arrival, Batch, BatchBuilder, Body, Destination, Event, Kind, Overrides, Sink, Stream, Verdict,
 };
 
 use super::{StartError, build};
@@ -46,15 +46,15 @@ pub async fn send_test(
     wires: Arc<dyn Wires>,
 ) -> Result<TestReport, StartError> {
     let names: Vec<String> = config.sinks.iter().map(|sink| sink.lane.name.clone()).collect();
-    let cluster = config.cluster.unwrap_or_default();
+    let overrides = config.overrides;
     let found = config.sinks.into_iter().find(|config| config.lane.name == sink);
     let Some(SinkConfig { lane, destination, rebuild }) = found else {
         let known = names.join(", ");
         return Err(StartError::sink(sink, format!("there is no such sink; there is: {known}")));
     };
     match destination {
-        Destination::Http(sink) => test(&lane, sink, rebuild, wires, &cluster).await,
-        Destination::Append(sink) => test(&lane, sink, rebuild, wires, &cluster).await,
+        Destination::Http(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
+        Destination::Append(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
     }
 }
 
@@ -63,7 +63,7 @@ async fn test<P: Reach>(
     sink: Box<dyn Sink<P>>,
     rebuild: Rebuild,
     wires: Arc<dyn Wires>,
-    cluster: &str,
+    overrides: &Overrides,
 ) -> Result<TestReport, StartError> {
     let wrong = |error: String| StartError::sink(&lane.name, error);
     let renderer = build::renderer(lane).map_err(wrong)?;
@@ -73,7 +73,7 @@ async fn test<P: Reach>(
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as u64);
     let message = test_alert(now_us).encode_to_vec();
     let arrival = Arrival { stream: Stream::Alert, sequence: 0, received_us: now_us };
-    let event = Event::decode(Kind::Event, arrival, &message, cluster)
+    let event = Event::decode(Kind::Event, arrival, &message, overrides)
         .expect("an alert of our own making can be decoded");
     let mut bytes = Vec::new();
     renderer.render(&event, &mut bytes).map_err(wrong)?;

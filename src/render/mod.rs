@@ -19,6 +19,7 @@ pub struct Renderer {
 
 #[derive(Debug)]
 enum Form {
+    Native,
     Json,
     Text { colour: bool },
     Template(Box<Template>),
@@ -40,6 +41,7 @@ impl Renderer {
             (_, Some(_)) => {
                 return Err("a template is given, but the format is not \"template\"".to_owned());
             }
+            (Format::Native, None) => Form::Native,
             (Format::Json, None) => Form::Json,
             (Format::Text, None) => Form::Text { colour },
         };
@@ -49,6 +51,7 @@ impl Renderer {
     /// The format of its bodies.
     pub fn format(&self) -> Format {
         match self.form {
+            Form::Native => Format::Native,
             Form::Json => Format::Json,
             Form::Text { .. } => Format::Text,
             Form::Template(_) => Format::Template,
@@ -62,6 +65,8 @@ impl Renderer {
     /// formats never fail.
     pub fn render(&self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         match &self.form {
+            // The sink writes it, from the event.
+            Form::Native => {}
             Form::Json => json::write(event, out),
             Form::Text { colour } => text::write(event, *colour, out),
             Form::Template(template) => return template.render(event, out),

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use reqwest::{Client, Response, redirect};
-use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest};
+use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof};
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::{Attempt, Wire, WireError, proxy, signing, tls};
@@ -191,7 +191,7 @@ pub(crate) fn headers_of(
 ) -> Result<HeaderMap, String> {
     let mut headers = request.headers.clone();
     headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-    if let Some(keys) = &connection.signing {
+    if let Some(Proof::Webhooks(keys)) = &connection.proof {
         signing::sign(keys, &request.message_id, now, &request.body, &mut headers)?;
     }
     if let Gzip::Level(_) = request.gzip {

@@ -51,7 +51,7 @@ impl Reach for Http {
     fn take(destination: Destination) -> Option<Box<dyn Sink<Self>>> {
         match destination {
             Destination::Http(sink) => Some(sink),
-            Destination::Append(_) => None,
+            _ => None,
         }
     }
 
@@ -72,7 +72,7 @@ impl Reach for Append {
     fn take(destination: Destination) -> Option<Box<dyn Sink<Self>>> {
         match destination {
             Destination::Append(sink) => Some(sink),
-            Destination::Http(_) => None,
+            _ => None,
         }
     }
 

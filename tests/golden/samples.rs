@@ -2,7 +2,11 @@
 
 use buffa::Message as _;
 use sidearm_proto::sidearm::Gap;
-use sidearm_sinks::contract::{Arrival, Event, Kind, Stream, from_json, samples};
+use std::sync::LazyLock;
+
+use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Stream, from_json, samples};
+
+static OVERRIDES: LazyLock<Overrides> = LazyLock::new(|| Overrides::of_cluster("prod-eu"));
 
 /// A record of a journal.
 pub(crate) struct Sample {
@@ -22,7 +26,7 @@ impl Sample {
     pub(crate) fn event(&self) -> Event<'_> {
         let arrival =
             Arrival { stream: self.stream, sequence: 7, received_us: 1_789_899_072_000_000 };
-        Event::decode(self.kind, arrival, &self.message, "prod-eu").expect(self.name)
+        Event::decode(self.kind, arrival, &self.message, &OVERRIDES).expect(self.name)
     }
 }
 

@@ -6,10 +6,7 @@ use bytes::Bytes;
 use sidearm::render::Renderer;
 use sidearm_sinks::{
     CATALOGUE,
-    contract::{
-        Append, Batch, BatchBuilder, Body, Destination, Entry, Event, Facts, Http, HttpRequest,
-        Limits, Sink,
-    },
+    contract::{Batch, BatchBuilder, Body, Destination, Entry, Facts, HttpRequest, Limits, Shown},
 };
 use toml::de::{DeTable, DeValue};
 
@@ -48,10 +45,7 @@ impl Subject {
     /// What one request of it may hold.
     pub(crate) fn limits(&self) -> Limits {
         let limits = self.facts.limits.clone();
-        match &self.destination {
-            Destination::Http(sink) => sink.limits(limits),
-            Destination::Append(sink) => sink.limits(limits),
-        }
+        self.destination.any().limits(limits)
     }
 
     /// What it makes of one event.
@@ -60,17 +54,13 @@ impl Subject {
         let (mut body, mut record) = (Vec::new(), Vec::new());
         self.renderer.render(&event, &mut body).expect(sample.name);
         let body = Body { format: self.facts.format, bytes: &body };
-        self.write(&event, body, &mut record);
+        self.destination.any().record(&event, body, &mut record);
         record
     }
 
     /// The body of one request for all of them.
     pub(crate) fn body(&self, samples: &[&Sample]) -> Bytes {
-        let batch = self.batch(samples);
-        match &self.destination {
-            Destination::Http(sink) => sink.request(&batch).body,
-            Destination::Append(sink) => sink.request(&batch).bytes,
-        }
+        self.destination.any().shown(&self.batch(samples)).body
     }
 
     /// The request as people may see it.
@@ -78,20 +68,18 @@ impl Subject {
         let batch = self.batch(samples);
         match &self.destination {
             Destination::Http(sink) => http(&sink.request(&batch)),
-            Destination::Append(sink) => {
-                let bytes = sink.request(&batch).bytes;
-                format!("{:?}\n\n{}", sink.connection(), String::from_utf8_lossy(&bytes))
+            other => {
+                let Shown { method, address, headers, body } = other.any().shown(&batch);
+                let headers: String =
+                    headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+                format!("{method} {address}\n{headers}\n{}", String::from_utf8_lossy(&body))
             }
         }
     }
 
     /// Everything of it that the program could print by mistake.
     pub(crate) fn debugged(&self, samples: &[&Sample]) -> String {
-        let batch = self.batch(samples);
-        match &self.destination {
-            Destination::Http(sink) => format!("{:?}{:?}", sink.connection(), sink.request(&batch)),
-            Destination::Append(sink) => format!("{:?}", sink.connection()),
-        }
+        self.destination.any().debugged(&self.batch(samples))
     }
 
     fn batch(&self, samples: &[&Sample]) -> Batch {
@@ -109,13 +97,6 @@ impl Subject {
             last = Some((sample, record));
         }
         batch.finish().expect("at least one sample")
-    }
-
-    fn write(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
-        match &self.destination {
-            Destination::Http(sink) => (&**sink as &dyn Sink<Http>).record(event, body, record),
-            Destination::Append(sink) => (&**sink as &dyn Sink<Append>).record(event, body, record),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use sidearm::{
     config::JournalConfig,
     journal::{Journal, Options},
 };
-use sidearm_sinks::contract::{Arrival, Event, Kind, Stream, json};
+use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Stream, json};
 
 /// One stream of a journal on which no engine runs.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(crate) async fn look(folder: &Path, stream: Stream) -> Wreck {
     while let Some(block) = journal.read(stream, at).await {
         for (sequence, kind, message) in block.records_from(at) {
             let arrival = Arrival { stream, sequence, received_us: block.received_us() };
-            let event = Event::decode(kind, arrival, message, "").unwrap();
+            let event = Event::decode(kind, arrival, message, Overrides::none()).unwrap();
             match kind {
                 Kind::Gap => wreck.gaps.push(event.id().to_string()),
                 Kind::Event => wreck.numbers.push(number(&event)),

@@ -186,9 +186,9 @@ mod tests {
     }
 
     fn seen<T>(alert: &sidearm_proto::feeder::Alert, test: impl FnOnce(&Event<'_>) -> T) -> T {
-        use crate::contract::{Arrival, Kind, Stream};
+        use crate::contract::{Arrival, Kind, Overrides, Stream};
         let bytes = buffa::Message::encode_to_vec(alert);
         let arrival = Arrival { stream: Stream::Alert, sequence: 1, received_us: 77 };
-        test(&Event::decode(Kind::Event, arrival, &bytes, "").expect("an alert"))
+        test(&Event::decode(Kind::Event, arrival, &bytes, Overrides::none()).expect("an alert"))
     }
 }

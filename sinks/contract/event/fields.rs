@@ -132,6 +132,7 @@ pub const FIELDS: &[Field] = &[
     text("container", "ContainerName"),
     text("image", "ContainerImage"),
     text("owner", "the owner, as Deployment/checkout"),
+    text("gravity", "how grave it is, by [severity]: info, low, medium, high or critical"),
     text("workload", "the name of the owner, else of the pod, the container or the host"),
     text("policy", "PolicyName"),
     text("action", "Action"),
@@ -155,6 +156,10 @@ pub const FIELDS: &[Field] = &[
     number("time_us", "when it happened, in microseconds since 1970"),
     number("received_us", "when it was received, in microseconds since 1970"),
     number("sequence", "its place in its stream's journal"),
+    text("telling", "what a message tells beside the event: repeats, quiet or held; else empty"),
+    number("count", "events that a message stands for; 1 where it tells of its event alone"),
+    number("first_us", "when the first of them happened, in microseconds since 1970"),
+    number("last_us", "when the last of them happened, in microseconds since 1970"),
 ];
 
 impl Event<'_> {
@@ -254,6 +259,11 @@ impl Event<'_> {
             "time_us" => Value::Int(self.time_us()),
             "received_us" => count(self.received_us()),
             "sequence" => count(self.sequence()),
+            "gravity" => Value::Str(self.gravity().name()),
+            "telling" => Value::Str(self.digest().map_or("", |digest| digest.telling.name())),
+            "count" => count(self.digest().map_or(1, |digest| digest.events)),
+            "first_us" => Value::Int(self.digest().map_or(self.time_us(), |all| all.first_us)),
+            "last_us" => Value::Int(self.digest().map_or(self.time_us(), |all| all.last_us)),
             _ => return None,
         })
     }
@@ -266,13 +276,14 @@ fn count(count: u64) -> Value<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Arrival, Kind, Stream};
+    use crate::contract::{Arrival, Kind, Overrides, Stream};
 
     #[test]
     fn every_name_has_a_value_of_its_kind_for_the_emptiest_event() {
         for stream in Stream::ALL {
             let arrival = Arrival { stream, sequence: 0, received_us: 0 };
-            let event = Event::decode(Kind::Event, arrival, b"", "").expect("no field at all");
+            let event = Event::decode(Kind::Event, arrival, b"", Overrides::none())
+                .expect("no field at all");
             for field in FIELDS {
                 let value = event.field(field.name).expect(field.name);
                 let kind = match value {

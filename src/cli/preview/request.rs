@@ -8,8 +8,7 @@ use std::{
 use http::HeaderMap;
 use serde::Serialize;
 use sidearm_sinks::contract::{
-    Append, AppendConnection, Arrival, Batch, BatchBuilder, Body, Destination, Event, Http, Kind,
-    Sink,
+    AnySink, Arrival, Batch, BatchBuilder, Body, Destination, Event, Http, Kind, Overrides, Sink,
 };
 
 use super::events::Given;
@@ -39,7 +38,7 @@ pub(super) struct Preview {
 pub(super) struct Subject<'c> {
     lane: &'c LaneConfig,
     destination: &'c Destination,
-    cluster: &'c str,
+    overrides: &'c Overrides,
     route: Route,
     renderer: Renderer,
 }
@@ -50,7 +49,7 @@ impl<'c> Subject<'c> {
         Ok(Self {
             lane,
             destination,
-            cluster: config.cluster.as_deref().unwrap_or_default(),
+            overrides: &config.overrides,
             route: Route::compile(lane.when.as_deref())?,
             renderer: Renderer::new(lane.format, lane.template.as_deref(), false)?,
         })
@@ -61,7 +60,7 @@ impl<'c> Subject<'c> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let received_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
         let arrival = Arrival { stream: given.stream, sequence: 0, received_us };
-        let event = Event::decode(Kind::Event, arrival, &given.message, self.cluster)
+        let event = Event::decode(Kind::Event, arrival, &given.message, self.overrides)
             .map_err(|error| format!("{}: {error}", given.name))?;
         let (taken, why) = self.verdict(&event);
         let mut preview = Preview::without_request(self.lane, given, taken, why);
@@ -115,8 +114,8 @@ impl Preview {
         let body = Body { format: from.lane.format, bytes: body };
         match from.destination {
             Destination::Http(sink) => self.fill_http(sink.as_ref(), event, body),
-            Destination::Append(sink) => {
-                self.fill_append(sink.as_ref(), event, body);
+            other => {
+                self.fill_shown(other.any(), event, body);
                 Ok(())
             }
         }
@@ -138,15 +137,12 @@ impl Preview {
         Ok(())
     }
 
-    fn fill_append(&mut self, sink: &dyn Sink<Append>, event: &Event<'_>, body: Body<'_>) {
-        let batch = batch(event, |record| sink.record(event, body, record));
-        self.method = Some("APPEND".to_owned());
-        self.headers = Some(BTreeMap::new());
-        self.body = Some(String::from_utf8_lossy(&sink.request(&batch).bytes).into_owned());
-        self.url = Some(match sink.connection() {
-            AppendConnection::Stdout => "stdout".to_owned(),
-            AppendConnection::File { path, .. } => path.display().to_string(),
-        });
+    fn fill_shown(&mut self, sink: &dyn AnySink, event: &Event<'_>, body: Body<'_>) {
+        let shown = sink.shown(&batch(event, |record| sink.record(event, body, record)));
+        self.method = Some(shown.method);
+        self.headers = Some(shown.headers.into_iter().collect());
+        self.body = Some(String::from_utf8_lossy(&shown.body).into_owned());
+        self.url = Some(shown.address);
     }
 }
 

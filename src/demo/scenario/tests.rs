@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use buffa::Message as _;
 use sidearm_proto::feeder;
-use sidearm_sinks::contract::{Arrival, Event, Kind, Value};
+use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Value};
 
 use super::*;
 
@@ -181,7 +181,8 @@ fn the_engine_reads_every_event_and_no_two_are_the_same() {
     let mut ids = BTreeSet::new();
     for (index, (stream, bytes)) in story.iter().enumerate() {
         let arrival = Arrival { stream: *stream, sequence: index as u64, received_us: 0 };
-        let event = Event::decode(Kind::Event, arrival, bytes, "").expect("an event");
+        let event =
+            Event::decode(Kind::Event, arrival, bytes, Overrides::none()).expect("an event");
         assert_eq!(event.time_us(), START_US + index as i64 * STEP_US);
         assert_eq!(event.field("stream"), Some(Value::Str(stream.name())));
         assert!(ids.insert(event.id()), "event {index} has the id of an earlier one");

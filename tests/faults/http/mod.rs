@@ -15,7 +15,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use sidearm::wire::{HttpWire, Wire as _, WireError};
 use sidearm_sinks::contract::{
-    Gzip, Http, HttpConnection, HttpReply, HttpRequest, Protocol as _, Secret, Signing, Verdict,
+    Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, Protocol as _, Secret, Signing,
+    Verdict,
 };
 
 use server::{Manner, Server};
@@ -135,8 +136,10 @@ async fn retry_after_comes_as_a_time_from_now() {
 async fn a_body_goes_compressed_and_signed() {
     let server = Server::start(answer("200 OK\ncontent-length: 0", "")).await;
     let key = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-    let connection =
-        HttpConnection { signing: Some(Signing { keys: vec![key] }), ..Default::default() };
+    let connection = HttpConnection {
+        proof: Some(Proof::Webhooks(Signing { keys: vec![key] })),
+        ..Default::default()
+    };
     let wire = HttpWire::new(&connection).expect("a connection");
     // One body is compressed at once, the other on a thread of its own.
     for bytes in [100, 1_000_000] {

@@ -6,7 +6,7 @@ use sidearm::{
     config::JournalConfig,
     journal::{Journal, Options},
 };
-use sidearm_sinks::contract::{Arrival, Event, Kind, Stream};
+use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Stream};
 
 /// One stream of a journal.
 #[derive(Debug, Default)]
@@ -34,7 +34,8 @@ pub(super) async fn read(folder: &Path, stream: Stream, published: &[u64]) -> Jo
         assert_eq!(block.first(), at, "the journal has no hole");
         for (sequence, kind, message) in block.records_from(at) {
             let arrival = Arrival { stream, sequence, received_us: block.received_us() };
-            let event = Event::decode(kind, arrival, message, "").expect("it was made here");
+            let event =
+                Event::decode(kind, arrival, message, Overrides::none()).expect("it was made here");
             let id = event.id().to_string();
             if kind == Kind::Gap {
                 told = true;

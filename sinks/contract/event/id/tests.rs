@@ -117,7 +117,8 @@ fn place_time_of_receipt_and_configured_cluster_do_not_count() {
     let (stream, message) = from_json::read(line).expect(line);
     let seen = |sequence, received_us, cluster| {
         let arrival = Arrival { stream, sequence, received_us };
-        Event::decode(Kind::Event, arrival, &message, cluster).expect("an event").id()
+        let overrides = crate::contract::Overrides::of_cluster(cluster);
+        Event::decode(Kind::Event, arrival, &message, &overrides).expect("an event").id()
     };
     assert_eq!(seen(1, 2, ""), seen(3, 4, "elsewhere"));
 }
