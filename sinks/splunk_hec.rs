@@ -169,7 +169,11 @@ impl Sink<Http> for SplunkHec {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection { tls: self.tls.clone(), timeout: self.timeout.0, proof: None }
+        HttpConnection {
+            tls: self.tls.clone(),
+            timeout: self.timeout.0,
+            ..HttpConnection::default()
+        }
     }
 }
 

@@ -166,6 +166,7 @@ impl Sink<Http> for Webhook {
             tls: self.tls.clone(),
             timeout: self.timeout.0,
             proof: (!keys.is_empty()).then(|| Proof::Webhooks(Signing { keys: keys.clone() })),
+            ..HttpConnection::default()
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct HttpReply {
     pub headers: HeaderMap,
     /// `Retry-After`, already turned into a time from now.
     pub retry_after: Option<Duration>,
-    /// The body, cut at 64 KiB.
+    /// The body, cut at [`HttpConnection::reply_bytes`].
     pub body: Bytes,
 }
 
@@ -90,7 +90,9 @@ impl HttpReply {
     /// Status and the start of the body, on one line, for people.
     pub fn summary(&self) -> String {
         const SHOWN_CHARS: usize = 200;
-        let text = String::from_utf8_lossy(&self.body);
+        const READ_BYTES: usize = 4 * 1024;
+        let start = &self.body[..self.body.len().min(READ_BYTES)];
+        let text = String::from_utf8_lossy(start);
         let line: String = text
             .split_whitespace()
             .collect::<Vec<_>>()
@@ -115,11 +117,21 @@ pub struct HttpConnection {
     pub timeout: Duration,
     /// What is added to each attempt to prove who we are, beyond a header that stays the same.
     pub proof: Option<Proof>,
+    /// As much of an answer as is read; more where it speaks of each record.
+    pub reply_bytes: usize,
 }
+
+/// As much of an answer as is read of a destination whose answers are short.
+const SHORT_REPLY_BYTES: usize = 64 * 1024;
 
 impl Default for HttpConnection {
     fn default() -> Self {
-        Self { tls: Tls::default(), timeout: Duration::from_secs(30), proof: None }
+        Self {
+            tls: Tls::default(),
+            timeout: Duration::from_secs(30),
+            proof: None,
+            reply_bytes: SHORT_REPLY_BYTES,
+        }
     }
 }
 

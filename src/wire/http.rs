@@ -22,8 +22,8 @@ use super::{Attempt, Wire, WireError, proxy, signing, tls};
 
 /// What destinations know us by.
 const USER_AGENT: &str = concat!("sidearm/", env!("CARGO_PKG_VERSION"));
-/// As much of an answer as is read.
-const MAX_REPLY_BYTES: usize = 64 * 1024;
+/// As much of an answer as is read at most, whatever a sink asks for.
+const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
 /// No destination may stop itself for longer by `Retry-After`.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Connecting takes no longer, so that the rest of the time-out is for the answer.
@@ -74,7 +74,8 @@ impl HttpWire {
         };
         let answer = client.request(method, url).headers(headers).body(body).send().await;
         let answer = answer.map_err(|error| self.failed(error))?;
-        let mut reply = read(answer).await.map_err(|error| self.failed(error))?;
+        let reply_bytes = self.connection.reply_bytes.min(MAX_REPLY_BYTES);
+        let mut reply = read(answer, reply_bytes).await.map_err(|error| self.failed(error))?;
         reply.body = hide(reply.body, &secrets);
         Ok(reply)
     }
@@ -202,14 +203,14 @@ pub(crate) fn headers_of(
 
 /// Status, headers and as much of the body as anybody reads. A body that breaks off is a lost
 /// answer: it may have carried the verdict.
-async fn read(mut response: Response) -> Result<HttpReply, reqwest::Error> {
+async fn read(mut response: Response, max_bytes: usize) -> Result<HttpReply, reqwest::Error> {
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
     let retry_after = retry_after(&headers, SystemTime::now());
     let mut body = BytesMut::new();
-    while body.len() < MAX_REPLY_BYTES {
+    while body.len() < max_bytes {
         let Some(chunk) = response.chunk().await? else { break };
-        let room = MAX_REPLY_BYTES - body.len();
+        let room = max_bytes - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
     Ok(HttpReply { status, headers, retry_after, body: body.freeze() })

@@ -30,6 +30,12 @@ impl Event<'_> {
         }
     }
 
+    /// The day it happened on, in UTC, as `2026-09-20`; the same on every retry and restart.
+    pub fn day(&self) -> String {
+        let moment = jiff::Timestamp::from_microsecond(self.time_us()).unwrap_or_default();
+        moment.strftime("%Y-%m-%d").to_string()
+    }
+
     /// `Severity` as a number from 1 to 10, 10 the gravest. Nothing where the policy gives none,
     /// as with `DefaultPosture`.
     pub fn severity(&self) -> Option<u8> {

@@ -115,6 +115,12 @@ async fn a_huge_answer_is_cut() {
     for head in ["200 OK".to_owned(), format!("200 OK\ncontent-length: {}", body.len())] {
         let reply = against(answer(&head, &body), LONG).await.expect("an answer");
         assert_eq!((reply.status, reply.body.len()), (200, 64 * 1024));
+        let server = Server::start(answer(&head, &body)).await;
+        for (wanted, read) in [(100_000, 100_000), (usize::MAX, 8 * 1024 * 1024)] {
+            let connection = HttpConnection { reply_bytes: wanted, ..Default::default() };
+            let reply = attempt(&server.url, &connection).await.expect("an answer");
+            assert_eq!(reply.body.len(), read);
+        }
     }
 }
 
