@@ -1,9 +1,13 @@
 //! What the tests of every sink need: its table read, a batch, an answer.
 
+mod events;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+pub(crate) use events::arbitrary_event;
 
 use super::{
     Arrival, Batch, BatchBuilder, Body, Event, EventId, Format, HttpReply, Kind, Overrides,
@@ -48,4 +52,14 @@ pub(crate) fn record<P: Protocol>(sink: &impl Sink<P>, line: &str) -> String {
 pub(crate) fn reply(status: u16, body: &str) -> HttpReply {
     let body = Bytes::copy_from_slice(body.as_bytes());
     HttpReply { status, headers: HeaderMap::new(), retry_after: None, body }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
+    #[test]
+    fn every_event_can_be_seen_through(owned in arbitrary_event()) {
+        let event = owned.event();
+        proptest::prop_assert_eq!(event.id(), owned.event().id());
+        proptest::prop_assert!(event.incident_key().len() < 8 * 64 * 1024);
+    }
 }

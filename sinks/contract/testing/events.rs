@@ -1,0 +1,257 @@
+//! Events as an attacker, a broken agent or plain chance may write them, for property tests.
+
+use buffa::Message as _;
+use proptest::prelude::*;
+use sidearm_proto::{
+    feeder::{Alert, ExecEvent, Log, Message, Podowner},
+    sidearm::Gap,
+};
+
+use crate::contract::{Arrival, Digest, Event, Kind, Overrides, Stream, Telling};
+
+/// As large as a kernel's event may become, in bytes.
+const LARGEST_TEXT_BYTES: usize = 64 * 1024;
+/// Fields that hold text; each takes one of a few texts, or none.
+const TEXTS: usize = 32;
+
+/// What a journal holds of one event, and what a digest adds to it.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnedEvent {
+    kind: Kind,
+    stream: Stream,
+    message: Vec<u8>,
+    received_us: u64,
+    digest: Option<Digest>,
+}
+
+impl OwnedEvent {
+    /// The event itself.
+    pub(crate) fn event(&self) -> Event<'_> {
+        let arrival = Arrival { stream: self.stream, sequence: 7, received_us: self.received_us };
+        let event = Event::decode(self.kind, arrival, &self.message, Overrides::none())
+            .expect("it was encoded here");
+        match &self.digest {
+            Some(digest) => event.telling(digest),
+            None => event,
+        }
+    }
+}
+
+/// Any event of any stream, a gap record at times, told alone or by a digest.
+pub(crate) fn arbitrary_event() -> impl Strategy<Value = OwnedEvent> {
+    let texts = prop::collection::vec(text(), 1..5);
+    let choices = prop::collection::vec(any::<u8>(), TEXTS);
+    let numbers = prop::array::uniform8(any::<i32>());
+    (texts, choices, numbers, moment(), any::<u8>(), any::<u64>(), digest()).prop_map(
+        |(texts, choices, numbers, (seconds, updated), what, received_us, digest)| {
+            let writer = Writer { texts: &texts, choices: &choices, numbers, seconds, updated };
+            let (kind, stream, message) = match what % 16 {
+                0 => (Kind::Gap, Stream::Alert, writer.gap()),
+                1 => (Kind::Event, Stream::Message, writer.message()),
+                2..=4 => (Kind::Event, Stream::Log, writer.log()),
+                _ => (Kind::Event, Stream::Alert, writer.alert()),
+            };
+            OwnedEvent { kind, stream, message, received_us, digest }
+        },
+    )
+}
+
+/// Control characters, marks of direction, mentions, links, markup, injections of headers and
+/// queries, what broken UTF-8 becomes, and sometimes very much of it.
+fn text() -> impl Strategy<Value = String> {
+    let short = prop_oneof![
+        4 => any::<String>(),
+        4 => prop::sample::select(HOSTILE).prop_map(str::to_owned),
+        2 => prop::collection::vec(any::<u8>(), 0..40)
+            .prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    ];
+    (short, 0..64_u8, any::<u16>()).prop_map(|(text, luck, bytes)| match (luck, text.len()) {
+        (0, 1..) => text.repeat(usize::from(bytes) / text.len()),
+        (1, 1..) => text.repeat(LARGEST_TEXT_BYTES / text.len()),
+        _ => text,
+    })
+}
+
+const HOSTILE: &[&str] = &[
+    "/usr/bin/apt install -y netcat",
+    "shop",
+    "checkout-6c9d7f5b88-k2xqv",
+    "Block",
+    "Process",
+    "Network",
+    "AlertThreshold",
+    "sa_family=AF_INET sin_addr=203.0.113.40 sin_port=443 protocol=TCP",
+    "syscall=SYS_EXECVE a=b ==x",
+    "app=checkout,tier=backend,,=,x",
+    "10",
+    "<!channel> <@U012345> <https://evil.example|click>",
+    "@everyone @here <@&1> [a](https://evil.example) **b** `c` ~~d~~",
+    "<users/all> <at>all</at> </td></tr></table><script>alert(1)</script>",
+    "\r\nBcc: victim@evil.example\r\n\r\nbody",
+    "\n.\r\nMAIL FROM:<a@evil.example>",
+    "=?utf-8?q?=0D=0ABcc:_x?= =?utf-8?b?DQo=?=",
+    "\u{202e}gnp.exe\u{200f}\u{2066}\u{2069}\u{200b}\u{feff}",
+    "\0\u{1}\u{1b}[31m\u{7f}\u{85}\u{2028}\u{2029}",
+    "a' or 1=1 -- \\' \" ${jndi:ldap://a} {{ 7*7 }} %0d%0a %s",
+    "e\u{301}\u{301}\u{301} 👩\u{200d}👩\u{200d}👧 名前 näme \u{fffd}\u{10ffff}",
+    "CEF:0|a|b|c|d\\|e=f\\=g",
+    "\\\\\\\"\\",
+];
+
+fn moment() -> impl Strategy<Value = (i64, String)> {
+    let updated = prop_oneof![
+        6 => Just("2026-03-02T09:14:10.523092Z".to_owned()),
+        1 => Just("9999-12-30T23:59:59.999999Z".to_owned()),
+        1 => Just("-009999-01-02T00:00:00Z".to_owned()),
+        1 => Just("0000-01-01T00:00:00Z".to_owned()),
+        2 => Just(String::new()),
+        1 => text(),
+    ];
+    (prop_oneof![Just(0), 1_700_000_000..1_900_000_000_i64, any::<i64>()], updated)
+}
+
+fn digest() -> impl Strategy<Value = Option<Digest>> {
+    let telling = prop::sample::select(&[Telling::Repeats, Telling::Quiet, Telling::Held][..]);
+    let counted = || prop::collection::vec((text(), any::<u64>()), 0..4);
+    let moments = (any::<i64>(), any::<i64>());
+    let digest = (telling, any::<u64>(), any::<u64>(), moments, counted(), counted()).prop_map(
+        |(telling, events, incidents, (first_us, last_us), pods, processes)| Digest {
+            telling,
+            events,
+            incidents,
+            first_us,
+            last_us,
+            pods,
+            processes,
+        },
+    );
+    prop::option::weighted(0.3, digest)
+}
+
+struct Writer<'a> {
+    texts: &'a [String],
+    choices: &'a [u8],
+    numbers: [i32; 8],
+    seconds: i64,
+    updated: String,
+}
+
+impl Writer<'_> {
+    /// The text of one field: none in a quarter of all cases.
+    fn text(&self, field: usize) -> String {
+        let choice = usize::from(self.choices[field]);
+        if choice.is_multiple_of(4) {
+            return String::new();
+        }
+        self.texts[choice / 4 % self.texts.len()].clone()
+    }
+
+    fn alert(&self) -> Vec<u8> {
+        let [host_ppid, host_pid, ppid, pid, uid, max, dropping, _] = self.numbers;
+        let exec = ExecEvent { ExecID: self.text(2), ExecutableName: self.text(3) };
+        let severity = ["1", "5", "8", "10", ""][usize::from(self.choices[0]) % 5];
+        Alert {
+            Timestamp: self.seconds,
+            UpdatedTime: self.updated.clone(),
+            ClusterName: self.text(1),
+            HostName: self.text(4),
+            NamespaceName: self.text(5),
+            Owner: self.owner().into(),
+            PodName: self.text(9),
+            Labels: self.text(10),
+            ContainerID: self.text(11),
+            ContainerName: self.text(12),
+            ContainerImage: self.text(13),
+            HostPPID: host_ppid,
+            HostPID: host_pid,
+            PPID: ppid,
+            PID: pid,
+            UID: uid,
+            ParentProcessName: self.text(14),
+            ProcessName: self.text(15),
+            PolicyName: self.text(16),
+            Severity: severity.to_owned(),
+            Tags: self.text(17),
+            ATags: self.texts.to_vec(),
+            Message: self.text(18),
+            Type: "MatchedPolicy".to_owned(),
+            Source: self.text(19),
+            Operation: self.text(20),
+            Resource: self.text(21),
+            Data: self.text(22),
+            EventData: [(self.text(23), self.text(24)), (self.text(25), self.text(26))]
+                .into_iter()
+                .collect(),
+            Enforcer: self.text(27),
+            Action: self.text(28),
+            Result: self.text(29),
+            Cwd: self.text(30),
+            TTY: self.text(31),
+            MaxAlertsPerSec: max,
+            DroppingAlertsInterval: dropping,
+            ExecEvent: exec.into(),
+            ..Alert::default()
+        }
+        .encode_to_vec()
+    }
+
+    fn owner(&self) -> Podowner {
+        Podowner { Ref: self.text(6), Name: self.text(7), Namespace: self.text(8) }
+    }
+
+    fn log(&self) -> Vec<u8> {
+        let [host_ppid, host_pid, ppid, pid, uid, ..] = self.numbers;
+        Log {
+            Timestamp: self.seconds,
+            UpdatedTime: self.updated.clone(),
+            ClusterName: self.text(1),
+            HostName: self.text(4),
+            NamespaceName: self.text(5),
+            Owner: self.owner().into(),
+            PodName: self.text(9),
+            Labels: self.text(10),
+            ContainerName: self.text(12),
+            HostPPID: host_ppid,
+            HostPID: host_pid,
+            PPID: ppid,
+            PID: pid,
+            UID: uid,
+            ParentProcessName: self.text(14),
+            ProcessName: self.text(15),
+            Type: "ContainerLog".to_owned(),
+            Source: self.text(19),
+            Operation: self.text(20),
+            Resource: self.text(21),
+            Data: self.text(22),
+            EventData: [(self.text(23), self.text(24))].into_iter().collect(),
+            Result: self.text(29),
+            UserName: self.text(30),
+            ..Log::default()
+        }
+        .encode_to_vec()
+    }
+
+    fn message(&self) -> Vec<u8> {
+        Message {
+            Timestamp: self.seconds,
+            UpdatedTime: self.updated.clone(),
+            ClusterName: self.text(1),
+            HostName: self.text(4),
+            HostIP: self.text(5),
+            Type: "Message".to_owned(),
+            Level: self.text(6),
+            Message: self.text(7),
+        }
+        .encode_to_vec()
+    }
+
+    fn gap(&self) -> Vec<u8> {
+        Gap {
+            FromMicros: self.seconds,
+            ToMicros: self.seconds.saturating_add(self.numbers[0].into()),
+            Reason: self.text(1),
+            Lost: self.numbers[1].unsigned_abs().into(),
+        }
+        .encode_to_vec()
+    }
+}
