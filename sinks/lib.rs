@@ -5,6 +5,8 @@
 
 pub mod contract;
 mod file;
+pub mod formats;
+mod otlp;
 mod splunk_hec;
 mod stdout;
 mod webhook;
@@ -12,7 +14,8 @@ mod webhook;
 use contract::Entry;
 
 /// Every destination there is, in the order in which they are listed.
-pub const CATALOGUE: &[Entry] = &[splunk_hec::ENTRY, webhook::ENTRY, file::ENTRY, stdout::ENTRY];
+pub const CATALOGUE: &[Entry] =
+    &[splunk_hec::ENTRY, otlp::ENTRY, webhook::ENTRY, file::ENTRY, stdout::ENTRY];
 
 #[cfg(test)]
 mod tests {

@@ -252,7 +252,7 @@ mod tests {
     fn webhook(more: &str) -> Box<dyn Sink<Http>> {
         match build(table(&format!("url = \"https://u:p@hook/secret?key=k\"\n{more}"))) {
             Ok(Destination::Http(sink)) => sink,
-            Ok(Destination::Append(_)) => panic!("a webhook is spoken to by HTTP"),
+            Ok(_) => panic!("a webhook is spoken to by HTTP"),
             Err(error) => panic!("{error:?}"),
         }
     }

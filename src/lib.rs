@@ -26,6 +26,7 @@
 //! - `pace`: backoff and rate as values; pure
 //! - `dead_letters`: what will never be accepted, and why
 //! - [`wire`]: the only outgoing connections
+//! - `grpc`: what every gRPC client of ours shares
 //! - `ledger`, `meter`, [`status`]: what became of every event, and of every attempt
 //! - [`admin`]: metrics, health, status over HTTP
 //! - [`engine`]: the wiring: how all of it starts and ends
@@ -60,6 +61,7 @@ pub mod demo;
 pub mod engine;
 mod fields;
 mod fill;
+mod grpc;
 pub mod journal;
 mod lane;
 mod ledger;

@@ -11,8 +11,9 @@ use std::{
 use serde::Serialize;
 
 /// How an attempt ended, for metrics. A verdict's own name, or why there was none.
-pub(crate) const OUTCOMES: [&str; 11] = [
+pub(crate) const OUTCOMES: [&str; 12] = [
     "accepted",
+    "partly",
     "later",
     "smaller",
     "never",

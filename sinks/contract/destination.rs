@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Append, Batch, Body, Event, Http, Limits, Protocol, Sink, Tls};
+use super::{Append, Batch, Body, Event, Grpc, Http, Limits, Protocol, Sink, Tls};
 
 /// A destination of any protocol, as the catalogue builds it from its table.
 pub enum Destination {
@@ -10,6 +10,8 @@ pub enum Destination {
     Http(Box<dyn Sink<Http>>),
     /// Appended to: a file, or standard output.
     Append(Box<dyn Sink<Append>>),
+    /// Called by gRPC.
+    Grpc(Box<dyn Sink<Grpc>>),
 }
 
 impl Destination {
@@ -18,6 +20,7 @@ impl Destination {
         match self {
             Self::Http(sink) => sink,
             Self::Append(sink) => sink,
+            Self::Grpc(sink) => sink,
         }
     }
 }
@@ -32,6 +35,9 @@ pub trait AnySink {
 
     /// The request that a batch becomes, as people may see it.
     fn shown(&self, batch: &Batch) -> Shown;
+
+    /// The size of the request's body as it is sent, uncompressed, in bytes.
+    fn body_bytes(&self, batch: &Batch) -> usize;
 
     /// Request and connection as a log would show them, which must be without secrets.
     fn debugged(&self, batch: &Batch) -> String;
@@ -53,7 +59,15 @@ impl<P: Protocol> AnySink for Box<dyn Sink<P>> {
     }
 
     fn shown(&self, batch: &Batch) -> Shown {
-        P::shown(&self.request(batch), &self.connection())
+        let shown = P::shown(&self.request(batch), &self.connection());
+        match self.readable(batch) {
+            Some(body) => Shown { body, ..shown },
+            None => shown,
+        }
+    }
+
+    fn body_bytes(&self, batch: &Batch) -> usize {
+        P::shown(&self.request(batch), &self.connection()).body.len()
     }
 
     fn debugged(&self, batch: &Batch) -> String {

@@ -186,6 +186,15 @@ pub struct Signing {
     pub keys: Vec<Secret>,
 }
 
+/// Headers as people may see them.
+pub(super) fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let shown = |value: &http::HeaderValue| match value.is_sensitive() {
+        true => "***".to_owned(),
+        false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
+    headers.iter().map(|(name, value)| (name.to_string(), shown(value))).collect()
+}
+
 /// Headers from a configuration: names and values checked, values marked sensitive.
 pub fn headers(table: &BTreeMap<String, Secret>) -> Result<HeaderMap, (String, String)> {
     let mut headers = HeaderMap::new();
@@ -208,17 +217,10 @@ impl Protocol for Http {
     type Connection = HttpConnection;
 
     fn shown(request: &HttpRequest, _: &HttpConnection) -> Shown {
-        let headers = request.headers.iter().map(|(name, value)| {
-            let value = match value.is_sensitive() {
-                true => "***".to_owned(),
-                false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            };
-            (name.to_string(), value)
-        });
         Shown {
             method: request.method.to_string(),
             address: request.shown_url.clone(),
-            headers: headers.collect(),
+            headers: shown_headers(&request.headers),
             body: request.body.clone(),
         }
     }

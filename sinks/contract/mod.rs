@@ -11,6 +11,7 @@ mod destination;
 mod digest;
 mod event;
 pub mod from_json;
+mod grpc;
 mod http;
 pub mod json;
 mod overrides;
@@ -33,6 +34,7 @@ pub use event::{
     Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap, Kind, Network,
     Owner, Stream, Undecodable, Value,
 };
+pub use grpc::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
 pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, Signing, Tls, headers};
 pub use overrides::{Gravity, Overrides, SeverityTable};
 pub use prefixed::Prefixed;
@@ -104,6 +106,12 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
         limits
     }
 
+    /// The request's body as people can read it, where what is sent is no text.
+    fn readable(&self, batch: &Batch) -> Option<bytes::Bytes> {
+        let _ = batch;
+        None
+    }
+
     /// How to reach it: TLS, time-outs, and proofs of identity that need a clock.
     fn connection(&self) -> P::Connection {
         P::Connection::default()
@@ -166,6 +174,8 @@ pub enum Format {
     Native,
     /// KubeArmor's own JSON, byte for byte as its relay prints it.
     Json,
+    /// An OpenTelemetry log record, as OTLP's JSON.
+    Otlp,
     /// For people, like `karmor logs`.
     Text,
     /// What the lane's `template` writes.
@@ -178,6 +188,7 @@ impl Format {
         match self {
             Self::Native => "native",
             Self::Json => "json",
+            Self::Otlp => "otlp",
             Self::Text => "text",
             Self::Template => "template",
         }

@@ -74,6 +74,11 @@ impl SecretUrl {
         format!("{}/{}", self.whole.trim_end_matches('/'), path.trim_start_matches('/'))
     }
 
+    /// Scheme, host and port, which are no secret.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
     /// True for `https`.
     pub fn is_tls(&self) -> bool {
         self.scheme == "https"

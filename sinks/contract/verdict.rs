@@ -11,6 +11,14 @@ pub enum Verdict<P: Protocol> {
     /// It is safe there, and a person should know why: what it cannot promise, or that it runs
     /// short of room. A pause holds back the whole destination, as a hint of `Later` does.
     AcceptedBut(Option<Duration>, String),
+    /// So many of the batch's records were refused for good, and the destination does not say
+    /// which; the others are safe there. It is never sent again.
+    Partly {
+        /// How many were refused; at most all.
+        refused: usize,
+        /// Why, in its own words.
+        why: String,
+    },
     /// Their trouble: the same batch again. Their hint of when beats our own backoff.
     Later(Option<Duration>, String),
     /// Too large as one: halve it. A single event becomes [`Verdict::Never`].
@@ -22,7 +30,7 @@ pub enum Verdict<P: Protocol> {
     Blocked(String),
     /// Taken, not yet safe: ask later.
     Ask(Question<P>),
-    /// One verdict per record, in batch order. None of them is `Each` or `Ask`.
+    /// One verdict per record, in batch order. None of them is `Each`, `Ask` or `Partly`.
     Each(Vec<Verdict<P>>),
 }
 
@@ -42,6 +50,7 @@ impl<P: Protocol> Verdict<P> {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Accepted | Self::AcceptedBut(..) => "accepted",
+            Self::Partly { .. } => "partly",
             Self::Later(..) => "later",
             Self::Smaller(_) => "smaller",
             Self::Never(_) => "never",
@@ -58,6 +67,9 @@ impl<P: Protocol> fmt::Debug for Verdict<P> {
             Self::Accepted => f.write_str("Accepted"),
             Self::AcceptedBut(pause, why) => {
                 f.debug_tuple("AcceptedBut").field(pause).field(why).finish()
+            }
+            Self::Partly { refused, why } => {
+                f.debug_tuple("Partly").field(refused).field(why).finish()
             }
             Self::Later(hint, why) => f.debug_tuple("Later").field(hint).field(why).finish(),
             Self::Smaller(why) => f.debug_tuple("Smaller").field(why).finish(),

@@ -141,6 +141,7 @@ impl<P: Reach> Delivery<P> {
             Verdict::Accepted | Verdict::AcceptedBut(..) => {
                 counts.accepted += part.batch.len() as u64;
             }
+            Verdict::Partly { refused, why } => self.partly(&part, refused, &why, counts).await,
             Verdict::Later(..) if self.is_retired(&part.batch) => {
                 counts.shed += part.batch.len() as u64;
             }
@@ -213,7 +214,30 @@ impl<P: Reach> Delivery<P> {
         }
     }
 
+    /// Settles a batch of which the destination has refused some and does not say which: so many
+    /// are dead, and all of them are written down, for whoever finds out.
+    async fn partly(&self, part: &Part, refused: usize, why: &str, counts: &mut Counts) {
+        let records = part.batch.len();
+        let refused = refused.min(records);
+        let reason = format!(
+            "the destination refused {refused} of {records} events sent as one, \
+             and does not say which: {why}"
+        );
+        for place in 0..records {
+            let one = Part { batch: part.batch.cut(place..place + 1), attempts: part.attempts };
+            self.write_down(&one, &reason).await;
+        }
+        counts.dead += refused as u64;
+        counts.accepted += (records - refused) as u64;
+    }
+
     async fn bury(&self, part: &Part, reason: &str, counts: &mut Counts) {
+        self.write_down(part, reason).await;
+        counts.dead += 1;
+    }
+
+    /// Writes the only event of a part down as a dead letter.
+    async fn write_down(&self, part: &Part, reason: &str) {
         let record = part.batch.record(0);
         let death = Death {
             stream: part.batch.stream(),
@@ -224,7 +248,6 @@ impl<P: Reach> Delivery<P> {
         };
         self.dead_letters.bury(&self.journal, &[death]).await;
         self.meter.trouble(reason);
-        counts.dead += 1;
     }
 
     async fn bury_unsendable(&self, filled: &Filled, counts: &mut Counts) {
@@ -302,9 +325,11 @@ fn tell<P: Reach>(pass: Pass<'_, P>, verdict: &Verdict<P>) {
             Some(worst) if gravity(worst) > (0, None) => tell(pass, worst),
             _ => pass.well(),
         },
-        Verdict::Accepted | Verdict::Smaller(_) | Verdict::Never(_) | Verdict::Ask(_) => {
-            pass.well();
-        }
+        Verdict::Accepted
+        | Verdict::Partly { .. }
+        | Verdict::Smaller(_)
+        | Verdict::Never(_)
+        | Verdict::Ask(_) => pass.well(),
     }
 }
 

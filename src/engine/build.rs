@@ -56,6 +56,7 @@ pub(super) async fn lanes(
         built.push(match destination {
             Destination::Http(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Append(destination) => site.lane(lane, destination, rebuild).await?,
+            Destination::Grpc(destination) => site.lane(lane, destination, rebuild).await?,
         });
     }
     Ok(built)

@@ -55,6 +55,7 @@ pub async fn send_test(
     match destination {
         Destination::Http(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Append(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
+        Destination::Grpc(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
     }
 }
 
@@ -94,6 +95,7 @@ fn report<P: Reach>(event_id: String, took: Duration, tried: Tried<P>) -> TestRe
     let verdict = match verdict {
         Ok(Verdict::Accepted) => "accepted".to_owned(),
         Ok(Verdict::AcceptedBut(_, why)) => format!("accepted, but {why}"),
+        Ok(Verdict::Partly { why, .. }) => format!("refused: {why}"),
         Ok(Verdict::Later(_, why)) => format!("not now; a running lane would try again: {why}"),
         Ok(Verdict::Smaller(why)) => format!("too large, though it is a single event: {why}"),
         Ok(Verdict::Never(why)) => {

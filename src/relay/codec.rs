@@ -12,8 +12,7 @@ use tonic::{
     codec::{Codec, DecodeBuf, Decoder},
 };
 
-use super::protocol::Raw;
-use crate::journal::Appender;
+use crate::{grpc::Raw, journal::Appender};
 
 /// The appender of one stream, shared by the watch and the decoder of its current subscription.
 /// Both run in one task, so the lock is never waited for.

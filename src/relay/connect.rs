@@ -18,8 +18,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
-use super::{tls::TlsFiles, words::causes};
-use crate::config::RelayConfig;
+use super::tls::TlsFiles;
+use crate::{config::RelayConfig, grpc::words::causes};
 
 /// Name, connection and TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

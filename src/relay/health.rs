@@ -14,9 +14,9 @@ use tonic::{Request, Status, client::Grpc, transport::Channel};
 
 use super::{
     Connect, RelayStatus, Timing,
-    protocol::{HEALTH_CHECK, Raw, path},
-    words,
+    protocol::{HEALTH_CHECK, path},
 };
+use crate::grpc::{Raw, words};
 
 /// Asks once. The error is a sentence.
 pub(super) async fn ask(channel: &Channel, patience: Duration) -> Result<(), String> {

@@ -24,7 +24,6 @@ mod status;
 mod timing;
 mod tls;
 mod watch;
-mod words;
 
 pub use connect::{Connect, ConnectError, RelayConnector, channel};
 pub use health::watch_health;

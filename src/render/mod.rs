@@ -7,7 +7,10 @@ mod template;
 mod text;
 mod visible;
 
-use sidearm_sinks::contract::{Event, Format, Gap, Stream, json};
+use sidearm_sinks::{
+    contract::{Event, Format, Gap, Stream, json},
+    formats::otlp,
+};
 
 use template::Template;
 
@@ -21,6 +24,7 @@ pub struct Renderer {
 enum Form {
     Native,
     Json,
+    Otlp,
     Text { colour: bool },
     Template(Box<Template>),
 }
@@ -43,6 +47,7 @@ impl Renderer {
             }
             (Format::Native, None) => Form::Native,
             (Format::Json, None) => Form::Json,
+            (Format::Otlp, None) => Form::Otlp,
             (Format::Text, None) => Form::Text { colour },
         };
         Ok(Self { form })
@@ -53,6 +58,7 @@ impl Renderer {
         match self.form {
             Form::Native => Format::Native,
             Form::Json => Format::Json,
+            Form::Otlp => Format::Otlp,
             Form::Text { .. } => Format::Text,
             Form::Template(_) => Format::Template,
         }
@@ -68,6 +74,7 @@ impl Renderer {
             // The sink writes it, from the event.
             Form::Native => {}
             Form::Json => json::write(event, out),
+            Form::Otlp => otlp::write(event, out),
             Form::Text { colour } => text::write(event, *colour, out),
             Form::Template(template) => return template.render(event, out),
         }

@@ -1,8 +1,9 @@
-//! The only outgoing connections: HTTP, files, standard output.
+//! The only outgoing connections: HTTP, gRPC, files, standard output.
 //!
 //! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
 
 mod append;
+mod grpc;
 mod http;
 mod proxy;
 mod reach;
@@ -10,6 +11,7 @@ mod signing;
 mod tls;
 
 pub use append::AppendWire;
+pub use grpc::GrpcWire;
 pub use http::HttpWire;
 pub(crate) use http::headers_of;
 pub use reach::{Reach, RealWires, Wires};

@@ -1,26 +1,43 @@
 //! Which wire a destination's protocol needs, and who opens it: the world, or a test's script.
 
 use sidearm_sinks::contract::{
-    Append, AppendConnection, Destination, Http, HttpConnection, HttpReply, Protocol, Sink, Written,
+    Append, AppendConnection, Destination, Grpc, GrpcConnection, GrpcReply, Http, HttpConnection,
+    HttpReply, Protocol, Sink, Written,
 };
 
-use super::{AppendWire, HttpWire, Wire, WireError};
+use super::{AppendWire, GrpcWire, HttpWire, Wire, WireError};
 
-/// Opens wires: the real ones, or a test's script.
+/// Opens wires. Each is the real one unless a test, or the demo, puts its own in that place.
 pub trait Wires: Send + Sync {
     /// A wire for an HTTP destination; `sink` is the sink's name.
     fn http(
         &self,
         sink: &str,
         connection: &HttpConnection,
-    ) -> Result<Box<dyn Wire<Http>>, WireError>;
+    ) -> Result<Box<dyn Wire<Http>>, WireError> {
+        let _ = sink;
+        Ok(Box::new(HttpWire::new(connection)?))
+    }
 
     /// A wire for a file or standard output; `sink` is the sink's name.
     fn append(
         &self,
         sink: &str,
         connection: &AppendConnection,
-    ) -> Result<Box<dyn Wire<Append>>, WireError>;
+    ) -> Result<Box<dyn Wire<Append>>, WireError> {
+        let _ = sink;
+        Ok(Box::new(AppendWire::new(connection)?))
+    }
+
+    /// A wire for a gRPC destination; `sink` is the sink's name.
+    fn grpc(
+        &self,
+        sink: &str,
+        connection: &GrpcConnection,
+    ) -> Result<Box<dyn Wire<Grpc>>, WireError> {
+        let _ = sink;
+        Ok(Box::new(GrpcWire::new(connection)?))
+    }
 }
 
 /// A protocol the engine can speak: how its wire is opened and its sinks are told apart.
@@ -81,20 +98,29 @@ impl Reach for Append {
     }
 }
 
+impl Reach for Grpc {
+    fn open(
+        wires: &dyn Wires,
+        sink: &str,
+        connection: &GrpcConnection,
+    ) -> Result<Box<dyn Wire<Self>>, WireError> {
+        wires.grpc(sink, connection)
+    }
+
+    fn take(destination: Destination) -> Option<Box<dyn Sink<Self>>> {
+        match destination {
+            Destination::Grpc(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
+    fn words(reply: &GrpcReply) -> String {
+        reply.summary()
+    }
+}
+
 /// The world.
 #[derive(Debug, Clone, Copy)]
 pub struct RealWires;
 
-impl Wires for RealWires {
-    fn http(&self, _: &str, connection: &HttpConnection) -> Result<Box<dyn Wire<Http>>, WireError> {
-        Ok(Box::new(HttpWire::new(connection)?))
-    }
-
-    fn append(
-        &self,
-        _: &str,
-        connection: &AppendConnection,
-    ) -> Result<Box<dyn Wire<Append>>, WireError> {
-        Ok(Box::new(AppendWire::new(connection)?))
-    }
-}
+impl Wires for RealWires {}

@@ -86,7 +86,6 @@ pub(super) fn apply(tls: &Tls, mut builder: ClientBuilder) -> Result<ClientBuild
 ///
 /// # Errors
 /// Names the file that cannot be read or used, and what was expected in it.
-#[allow(dead_code, reason = "its first user, the gRPC wire, lands next")]
 pub(super) fn client_config(tls: &Tls, protocols: &[&[u8]]) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -108,7 +107,6 @@ pub(super) fn client_config(tls: &Tls, protocols: &[&[u8]]) -> Result<ClientConf
     Ok(config)
 }
 
-#[allow(dead_code, reason = "as above")]
 fn verifier(
     tls: &Tls,
     provider: Arc<CryptoProvider>,
@@ -132,7 +130,6 @@ fn verifier(
     }
 }
 
-#[allow(dead_code, reason = "as above")]
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
     found
@@ -142,7 +139,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 /// Takes any certificate, as `tls.insecure` asks, which is warned about where the wire is made.
-#[allow(dead_code, reason = "as above")]
 #[derive(Debug)]
 struct Anything(Arc<CryptoProvider>);
 

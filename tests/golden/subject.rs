@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
 use sidearm::render::Renderer;
 use sidearm_sinks::{
     CATALOGUE,
@@ -58,9 +57,9 @@ impl Subject {
         record
     }
 
-    /// The body of one request for all of them.
-    pub(crate) fn body(&self, samples: &[&Sample]) -> Bytes {
-        self.destination.any().shown(&self.batch(samples)).body
+    /// The size of one request's body for all of them.
+    pub(crate) fn body_bytes(&self, samples: &[&Sample]) -> usize {
+        self.destination.any().body_bytes(&self.batch(samples))
     }
 
     /// The request as people may see it.

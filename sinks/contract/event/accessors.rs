@@ -118,6 +118,11 @@ impl Event<'_> {
         self.view.Type
     }
 
+    /// `KubeArmorVersion`: the agent's.
+    pub fn agent_version(&self) -> &str {
+        self.view.KubeArmorVersion
+    }
+
     /// `NodeID`
     pub fn node_id(&self) -> &str {
         self.view.NodeID

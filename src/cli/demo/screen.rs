@@ -9,9 +9,7 @@ use std::{
 };
 
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
-use sidearm_sinks::contract::{
-    Append, AppendConnection, AppendRequest, Http, HttpConnection, Written,
-};
+use sidearm_sinks::contract::{Append, AppendConnection, AppendRequest, Written};
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::{Attempt, RealWires, Wire, WireError, Wires};
@@ -105,14 +103,6 @@ pub(super) struct ScreenWires {
 }
 
 impl Wires for ScreenWires {
-    fn http(
-        &self,
-        sink: &str,
-        connection: &HttpConnection,
-    ) -> Result<Box<dyn Wire<Http>>, WireError> {
-        RealWires.http(sink, connection)
-    }
-
     fn append(
         &self,
         sink: &str,

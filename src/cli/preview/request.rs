@@ -132,7 +132,8 @@ impl Preview {
         let headers = headers_of(&request, &sink.connection(), SystemTime::now())?;
         self.method = Some(request.method.to_string());
         self.headers = Some(shown(&headers));
-        self.body = Some(String::from_utf8_lossy(&request.body).into_owned());
+        let body = sink.readable(&batch).unwrap_or(request.body);
+        self.body = Some(String::from_utf8_lossy(&body).into_owned());
         self.url = Some(request.shown_url);
         Ok(())
     }

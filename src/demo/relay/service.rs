@@ -23,7 +23,10 @@ use tonic::{Request, Response, Status, body::Body, server::Grpc};
 use tower::service_fn;
 
 use super::queues::Queues;
-use crate::relay::protocol::{HEALTH_CHECK, Raw, watch_path};
+use crate::{
+    grpc::Raw,
+    relay::protocol::{HEALTH_CHECK, watch_path},
+};
 
 /// What callers meet.
 #[derive(Debug)]

@@ -12,7 +12,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Status, Streaming, client::Grpc, transport::Channel};
 
 use super::{BuiltInRelay, SubscriberReport};
-use crate::relay::protocol::{HEALTH_CHECK, Raw, path, watch_path};
+use crate::{
+    grpc::Raw,
+    relay::protocol::{HEALTH_CHECK, path, watch_path},
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -24,11 +24,13 @@ use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming, client::Grpc, transport::Channel};
 
 use super::Watch;
-use crate::relay::{
-    codec::Journalling,
-    health,
-    protocol::{path, watch_path},
-    words,
+use crate::{
+    grpc::words,
+    relay::{
+        codec::Journalling,
+        health,
+        protocol::{path, watch_path},
+    },
 };
 
 /// The filter that means everything, on every stream.

@@ -5,12 +5,12 @@ use std::error::Error;
 use tonic::Status;
 
 /// An error and what caused it, without saying the same twice.
-pub(super) fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     told_with_causes(error.to_string(), error)
 }
 
 /// A gRPC status and what caused it; tonic's own wording is for its developers.
-pub(super) fn status(status: &Status) -> String {
+pub(crate) fn status(status: &Status) -> String {
     let told = match status.message() {
         "" => format!("{:?}", status.code()),
         message => format!("{message} ({:?})", status.code()),

@@ -1,0 +1,159 @@
+//! gRPC: one unary call, one answer, within one time-out.
+//!
+//! Owns the channel and the line between "nothing was sent" and "the answer was lost". A channel
+//! is one connection that is never replaced behind our back; after trouble a new one is made, with
+//! the address looked up and the certificate files read afresh.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Uri, uri::PathAndQuery};
+use hyper_util::rt::TokioIo;
+use sidearm_sinks::contract::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
+use tokio::{net::TcpStream, sync::Mutex, time::timeout};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tonic::{
+    Status,
+    codec::CompressionEncoding,
+    metadata::MetadataMap,
+    transport::{Channel, Endpoint},
+};
+
+use super::{Attempt, Wire, WireError, tls};
+use crate::grpc::{Raw, words::causes};
+
+/// What destinations know us by.
+const USER_AGENT: &str = concat!("sidearm/", env!("CARGO_PKG_VERSION"));
+/// Connecting takes no longer, so that the rest of the time-out is for the answer.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
+/// As much of an answer as is taken.
+const MAX_REPLY_BYTES: usize = 64 * 1024;
+
+/// The way to one gRPC destination; several calls may be under way at once.
+#[derive(Debug)]
+pub struct GrpcWire {
+    connection: GrpcConnection,
+    channel: Mutex<Option<Channel>>,
+}
+
+impl GrpcWire {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`WireError::Unusable`] names the certificate file that cannot be read or used.
+    pub fn new(connection: &GrpcConnection) -> Result<Self, WireError> {
+        if connection.tls.insecure {
+            tracing::warn!("a destination's certificate is not checked: tls.insecure is on");
+        }
+        if connection.url.is_tls() {
+            tls::client_config(&connection.tls, &[b"h2"]).map_err(WireError::Unusable)?;
+        }
+        Ok(Self { connection: connection.clone(), channel: Mutex::default() })
+    }
+
+    async fn attempt(&self, request: GrpcRequest) -> Result<GrpcReply, WireError> {
+        let limit = self.connection.timeout;
+        let channel = timeout(MAX_CONNECT.min(limit / 2), self.channel())
+            .await
+            .map_err(|_| WireError::NotSent("no connection in time".to_owned()))??;
+        match timeout(limit, call(channel, request)).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(lost)) => {
+                *self.channel.lock().await = None;
+                Err(lost)
+            }
+            Err(_) => {
+                *self.channel.lock().await = None;
+                Err(WireError::ReplyLost(format!("no answer within {limit:?}")))
+            }
+        }
+    }
+
+    /// The channel there is, or a new one.
+    async fn channel(&self) -> Result<Channel, WireError> {
+        let mut kept = self.channel.lock().await;
+        if let Some(channel) = &*kept {
+            return Ok(channel.clone());
+        }
+        let channel = self.connect().await?;
+        *kept = Some(channel.clone());
+        Ok(channel)
+    }
+
+    async fn connect(&self) -> Result<Channel, WireError> {
+        let not_sent = |error: &dyn Error| WireError::NotSent(causes(error));
+        let url: Uri = self.connection.url.reveal().parse().map_err(|error| not_sent(&error))?;
+        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let host = host.to_owned();
+        let is_tls = self.connection.url.is_tls();
+        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let tcp = TcpStream::connect((&*host, port)).await.map_err(|error| not_sent(&error))?;
+        tcp.set_nodelay(true).map_err(|error| not_sent(&error))?;
+        let endpoint = Endpoint::from_shared(self.connection.url.origin())
+            .map_err(|error| not_sent(&error))?
+            .user_agent(USER_AGENT)
+            .map_err(|error| not_sent(&error))?;
+        if !is_tls {
+            return over(endpoint, tcp).await;
+        }
+        let tls = self.connection.tls.clone();
+        let config = tokio::task::spawn_blocking(move || tls::client_config(&tls, &[b"h2"])).await;
+        let config = config
+            .map_err(|_| WireError::NotSent("shutting down".to_owned()))?
+            .map_err(WireError::Unusable)?;
+        let name = ServerName::try_from(host).map_err(|error| not_sent(&error))?;
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+        over(endpoint, tls.map_err(|error| not_sent(&error))?).await
+    }
+}
+
+/// A channel over one connection, which it never replaces.
+async fn over<IO>(endpoint: Endpoint, io: IO) -> Result<Channel, WireError>
+where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+{
+    let mut io = Some(TokioIo::new(io));
+    let once = tower::service_fn(move |_: Uri| {
+        let io = io.take().ok_or_else(|| std::io::Error::other("the connection is over"));
+        std::future::ready(io)
+    });
+    endpoint.connect_with_connector(once).await.map_err(|error| WireError::NotSent(causes(&error)))
+}
+
+async fn call(channel: Channel, request: GrpcRequest) -> Result<GrpcReply, WireError> {
+    let lost = |error: &dyn Error| WireError::ReplyLost(causes(error));
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_REPLY_BYTES);
+    client = client.accept_compressed(CompressionEncoding::Gzip);
+    if request.gzip {
+        client = client.send_compressed(CompressionEncoding::Gzip);
+    }
+    client.ready().await.map_err(|error| lost(&error))?;
+    let mut message = tonic::Request::new(request.message);
+    *message.metadata_mut() = MetadataMap::from_headers(request.metadata);
+    match client.unary(message, PathAndQuery::from_static(request.path), Raw).await {
+        Ok(answer) => Ok(GrpcReply {
+            code: 0,
+            reason: String::new(),
+            details: Bytes::new(),
+            message: answer.into_inner(),
+        }),
+        // What the transport itself came to is no answer.
+        Err(status) if status.source().is_some() => Err(lost(&status)),
+        Err(status) => Ok(refusal(&status)),
+    }
+}
+
+fn refusal(status: &Status) -> GrpcReply {
+    GrpcReply {
+        code: status.code().into(),
+        reason: status.message().to_owned(),
+        details: Bytes::copy_from_slice(status.details()),
+        message: Bytes::new(),
+    }
+}
+
+impl Wire<Grpc> for GrpcWire {
+    fn call(&self, request: GrpcRequest) -> Attempt<'_, Grpc> {
+        Box::pin(self.attempt(request))
+    }
+}
