@@ -252,7 +252,11 @@ impl Sink<Http> for Otlp {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection { tls: self.tls.clone(), timeout: self.timeout.0, proof: None }
+        HttpConnection {
+            tls: self.tls.clone(),
+            timeout: self.timeout.0,
+            ..HttpConnection::default()
+        }
     }
 }
 
