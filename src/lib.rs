@@ -18,7 +18,7 @@
 //! - `lane`: one sink's way, as one loop: fill, deliver, settle
 //! - `fill`: from the journal to a batch
 //! - [`route`]: `when` and our own pod: which events a lane takes (CEL); pure
-//! - [`render`]: event to body: json, text, template; pure
+//! - [`render`]: event to body: json, a schema, text, template; pure
 //! - `fields`, `samples`, `room`: what both read expressions with: names, events to try them on,
 //!   room on the stack
 //! - `batch`: what is in hand at once, and when a batch is full; pure

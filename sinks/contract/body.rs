@@ -17,16 +17,14 @@ impl Body<'_> {
     /// Appends it as one JSON value on one line: as it is where it is JSON, else as a JSON string.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self.format {
-            Format::Json | Format::Otlp => out.extend_from_slice(self.bytes),
+            format if format.is_json() => out.extend_from_slice(self.bytes),
             // A line end inside JSON can only stand between its values.
             Format::Template if serde_json::from_slice::<IgnoredAny>(self.bytes).is_ok() => out
                 .extend(self.bytes.trim_ascii().iter().map(|byte| match byte {
                     b'\n' | b'\r' => b' ',
                     byte => *byte,
                 })),
-            Format::Native | Format::Text | Format::Template => {
-                write_json_string(&String::from_utf8_lossy(self.bytes), out);
-            }
+            _ => write_json_string(&String::from_utf8_lossy(self.bytes), out),
         }
     }
 

@@ -19,6 +19,7 @@ use sidearm_proto::feeder::AlertView;
 
 use super::{Digest, Gravity, Overrides, SeverityTable};
 
+pub(crate) use data::known_key;
 pub use facts::Owner;
 pub use fields::{FIELDS, Field, FieldKind, Value};
 pub use id::EventId;
@@ -92,7 +93,7 @@ pub struct Event<'a> {
     arrival: Arrival,
     message: &'a [u8],
     /// With the cluster's name already as configured. Boxed, for it is large and lanes hold many.
-    pub(super) view: Box<AlertView<'a>>,
+    pub(crate) view: Box<AlertView<'a>>,
     pub(super) own: Own<'a>,
     severity: SeverityTable,
     digest: Option<&'a Digest>,

@@ -14,6 +14,7 @@ use super::{
     event::{Gap, Own},
 };
 pub use text::write_text;
+pub(crate) use text::{write_escaped, write_int};
 
 /// Appends the event as one object, without a line end.
 pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {

@@ -30,6 +30,7 @@ pub use body::Body;
 pub(crate) use body::write_json_string;
 pub use destination::{AnySink, Destination, Shown};
 pub use digest::{Digest, DigestDefaults, Telling};
+pub(crate) use event::known_key;
 pub use event::{
     Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap, Kind, Network,
     Owner, Stream, Undecodable, Value,
@@ -180,6 +181,8 @@ pub enum Format {
     Text,
     /// What the lane's `template` writes.
     Template,
+    /// The Elastic Common Schema.
+    Ecs,
 }
 
 impl Format {
@@ -191,6 +194,15 @@ impl Format {
             Self::Otlp => "otlp",
             Self::Text => "text",
             Self::Template => "template",
+            Self::Ecs => "ecs",
+        }
+    }
+
+    /// Whether its bodies are one JSON object each.
+    pub fn is_json(self) -> bool {
+        match self {
+            Self::Json | Self::Ecs | Self::Otlp => true,
+            Self::Native | Self::Text | Self::Template => false,
         }
     }
 }

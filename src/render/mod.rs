@@ -1,4 +1,4 @@
-//! Event to body: KubeArmor's own JSON, text for people, or what a template writes. Pure.
+//! Event to body: KubeArmor's own JSON, a schema, text for people, or what a template writes. Pure.
 //!
 //! Owns the choice of the format and the limits of templates. A body carries no separator at its
 //! end: that is the sink's. Events come from the route, bodies go into the sink's record.
@@ -8,8 +8,8 @@ mod text;
 mod visible;
 
 use sidearm_sinks::{
-    contract::{Event, Format, Gap, Stream, json},
-    formats::otlp,
+    contract::{Event, Format, Gap, Stream},
+    formats::{self, Writer},
 };
 
 use template::Template;
@@ -22,9 +22,7 @@ pub struct Renderer {
 
 #[derive(Debug)]
 enum Form {
-    Native,
-    Json,
-    Otlp,
+    Written(Format, Writer),
     Text { colour: bool },
     Template(Box<Template>),
 }
@@ -45,10 +43,11 @@ impl Renderer {
             (_, Some(_)) => {
                 return Err("a template is given, but the format is not \"template\"".to_owned());
             }
-            (Format::Native, None) => Form::Native,
-            (Format::Json, None) => Form::Json,
-            (Format::Otlp, None) => Form::Otlp,
             (Format::Text, None) => Form::Text { colour },
+            (format, None) => {
+                let writer = formats::writer(format);
+                Form::Written(format, writer.expect("every format but those above has a writer"))
+            }
         };
         Ok(Self { form })
     }
@@ -56,9 +55,7 @@ impl Renderer {
     /// The format of its bodies.
     pub fn format(&self) -> Format {
         match self.form {
-            Form::Native => Format::Native,
-            Form::Json => Format::Json,
-            Form::Otlp => Format::Otlp,
+            Form::Written(format, _) => format,
             Form::Text { .. } => Format::Text,
             Form::Template(_) => Format::Template,
         }
@@ -71,10 +68,7 @@ impl Renderer {
     /// formats never fail.
     pub fn render(&self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         match &self.form {
-            // The sink writes it, from the event.
-            Form::Native => {}
-            Form::Json => json::write(event, out),
-            Form::Otlp => otlp::write(event, out),
+            Form::Written(_, write) => write(event, out),
             Form::Text { colour } => text::write(event, *colour, out),
             Form::Template(template) => return template.render(event, out),
         }

@@ -4,6 +4,7 @@
 //! a sink. Nothing is sent; requests are pure.
 
 mod example;
+mod formats;
 mod samples;
 mod subject;
 

@@ -16,6 +16,14 @@ use super::{Kind, Stream};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(pub u128);
 
+impl EventId {
+    /// Appends it as it is displayed, without the way through a formatter.
+    pub(crate) fn write_hex(self, out: &mut Vec<u8>) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        out.extend((0..32).rev().map(|digit| HEX[(self.0 >> (4 * digit)) as usize & 0xf]));
+    }
+}
+
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)

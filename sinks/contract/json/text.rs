@@ -14,7 +14,7 @@ pub fn write_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends what stands between the quotes.
-pub(super) fn write_escaped(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_escaped(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     match next_suspect(bytes, 0) {
         None => out.extend_from_slice(bytes),
@@ -40,7 +40,7 @@ fn write_from(bytes: &[u8], first: usize, out: &mut Vec<u8>) {
 }
 
 /// Appends a number in decimal.
-pub(super) fn write_int(out: &mut Vec<u8>, number: i64) {
+pub(crate) fn write_int(out: &mut Vec<u8>, number: i64) {
     const LONGEST: usize = 20;
     let mut digits = [0; LONGEST];
     let mut at = LONGEST;

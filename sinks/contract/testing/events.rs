@@ -65,7 +65,7 @@ fn text() -> impl Strategy<Value = String> {
         2 => prop::collection::vec(any::<u8>(), 0..40)
             .prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
     ];
-    (short, 0..64_u8, any::<u16>()).prop_map(|(text, luck, bytes)| match (luck, text.len()) {
+    (short, 0..1_024_u16, any::<u16>()).prop_map(|(text, luck, bytes)| match (luck, text.len()) {
         (0, 1..) => text.repeat(usize::from(bytes) / text.len()),
         (1, 1..) => text.repeat(LARGEST_TEXT_BYTES / text.len()),
         _ => text,
@@ -96,6 +96,27 @@ const HOSTILE: &[&str] = &[
     "e\u{301}\u{301}\u{301} 👩\u{200d}👩\u{200d}👧 名前 näme \u{fffd}\u{10ffff}",
     "CEF:0|a|b|c|d\\|e=f\\=g",
     "\\\\\\\"\\",
+];
+
+const OPERATIONS: &[&str] = &[
+    "Process",
+    "File",
+    "Network",
+    "Syscall",
+    "Capabilities",
+    "Device",
+    "NetworkFirewall",
+    "AlertThreshold",
+];
+
+const DATA: &[&str] = &[
+    "syscall=SYS_OPENAT fd=-100 flags=O_WRONLY|O_CREAT",
+    "kprobe=tcp_connect domain=AF_INET",
+    "syscall=SYS_ACCEPT4 fd=8",
+    "kfunc=UDP_SENDMSG,domain=a.example,daddr=2001:db8::1,qtype=AAAA",
+    "SourceIP=10.0.0.1 SourcePort=0 DestinationIP=x DestinationPort=99999 Protocol=58",
+    "lsm=FILE_RENAME",
+    "lsm=CAPABLE CAP_NET_RAW",
 ];
 
 fn moment() -> impl Strategy<Value = (i64, String)> {
@@ -146,6 +167,23 @@ impl Writer<'_> {
         self.texts[choice / 4 % self.texts.len()].clone()
     }
 
+    /// One of a few likely texts in half of all cases, else any.
+    fn pick(&self, field: usize, likely: &[&str]) -> String {
+        let choice = usize::from(self.choices[field]);
+        if choice.is_multiple_of(2) {
+            return likely[choice / 2 % likely.len()].to_owned();
+        }
+        self.text(field)
+    }
+
+    fn operation(&self) -> String {
+        self.pick(20, OPERATIONS)
+    }
+
+    fn data(&self) -> String {
+        self.pick(22, DATA)
+    }
+
     fn alert(&self) -> Vec<u8> {
         let [host_ppid, host_pid, ppid, pid, uid, max, dropping, _] = self.numbers;
         let exec = ExecEvent { ExecID: self.text(2), ExecutableName: self.text(3) };
@@ -176,9 +214,9 @@ impl Writer<'_> {
             Message: self.text(18),
             Type: "MatchedPolicy".to_owned(),
             Source: self.text(19),
-            Operation: self.text(20),
+            Operation: self.operation(),
             Resource: self.text(21),
-            Data: self.text(22),
+            Data: self.data(),
             EventData: [(self.text(23), self.text(24)), (self.text(25), self.text(26))]
                 .into_iter()
                 .collect(),
@@ -190,6 +228,11 @@ impl Writer<'_> {
             MaxAlertsPerSec: max,
             DroppingAlertsInterval: dropping,
             ExecEvent: exec.into(),
+            NodeID: self.text(6),
+            ProcessHash: self.text(2),
+            ParentHash: self.text(7),
+            ResourceHash: self.text(8),
+            HashAlgo: self.pick(9, &["sha256", "md5", ""]),
             ..Alert::default()
         }
         .encode_to_vec()
@@ -220,9 +263,9 @@ impl Writer<'_> {
             ProcessName: self.text(15),
             Type: "ContainerLog".to_owned(),
             Source: self.text(19),
-            Operation: self.text(20),
+            Operation: self.operation(),
             Resource: self.text(21),
-            Data: self.text(22),
+            Data: self.data(),
             EventData: [(self.text(23), self.text(24))].into_iter().collect(),
             Result: self.text(29),
             UserName: self.text(30),

@@ -1,0 +1,141 @@
+//! Moments as schemas want them: RFC 3339 in UTC with microseconds, years of four digits.
+
+use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
+
+use crate::contract::Event;
+
+/// 0001-01-01T00:00:00Z, in microseconds since 1970: RFC 3339 knows no year before 0.
+const FIRST_US: i64 = -62_135_596_800_000_000;
+/// 9999-12-30T00:00:00Z, within what jiff can tell, in microseconds since 1970.
+const LAST_US: i64 = 253_402_128_000_000_000;
+
+/// When an event happened.
+pub(super) struct Moment<'e> {
+    /// In microseconds since 1970, within the years that can be written.
+    pub(super) us: i64,
+    /// As the agent wrote it, where that is the very form we write.
+    written: Option<&'e str>,
+}
+
+impl<'e> Moment<'e> {
+    pub(super) fn of(event: &'e Event<'_>) -> Self {
+        let written = event.updated_time();
+        match read(written) {
+            Some(us) => Self { us, written: Some(written) },
+            None => Self { us: event.time_us().clamp(FIRST_US, LAST_US), written: None },
+        }
+    }
+
+    /// In seconds since 1970, rounded down.
+    pub(super) fn seconds(&self) -> i64 {
+        self.us.div_euclid(1_000_000)
+    }
+
+    /// Whether nothing of what the agent wrote is lost by writing the moment.
+    pub(super) fn is_as_written(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// Appends it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        match self.written {
+            Some(written) => out.extend_from_slice(written.as_bytes()),
+            None => write(self.us, out),
+        }
+    }
+}
+
+/// Appends a moment; beyond the years that can be written, the nearest that can.
+pub(super) fn write(moment_us: i64, out: &mut Vec<u8>) {
+    let moment = Timestamp::from_microsecond(moment_us.clamp(FIRST_US, LAST_US))
+        .expect("jiff knows every moment between those two");
+    let printer = DateTimePrinter::new().precision(Some(6));
+    printer.print_timestamp(&moment, out).expect("a vector takes every write");
+}
+
+/// Reads the one form that we write, and agents too, in a tenth of the time that any form takes.
+fn read(text: &str) -> Option<i64> {
+    const SHAPE: &[u8; 27] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
+    let text: &[u8; SHAPE.len()] = text.as_bytes().try_into().ok()?;
+    let fits = text.iter().zip(SHAPE).fold(true, |fits, (byte, shape)| {
+        fits & if *shape == b'd' { byte.is_ascii_digit() } else { byte == shape }
+    });
+    if !fits {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        text[from..to].iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
+    };
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let month_days = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    let valid = (1..=month_days).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    let seconds = (days_since_1970(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second;
+    let us = seconds * 1_000_000 + number(20, 26);
+    (valid && (FIRST_US..=LAST_US).contains(&us)).then_some(us)
+}
+
+/// Years counted from March, so that the leap day is the last of its year.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    const TO_1970: i64 = 719_468;
+    let year = if month > 2 { year } else { year - 1 };
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap_days + day_of_year - TO_1970
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(moment_us: i64) -> String {
+        let mut out = Vec::new();
+        write(moment_us, &mut out);
+        String::from_utf8(out).expect("digits")
+    }
+
+    #[test]
+    fn every_moment_has_four_digits_of_year_and_six_of_seconds() {
+        assert_eq!(written(1_772_352_000_000_001), "2026-03-01T08:00:00.000001Z");
+        assert_eq!(written(-1), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(written(i64::MIN), "0001-01-01T00:00:00.000000Z");
+        assert_eq!(written(i64::MAX), "9999-12-30T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn only_our_own_form_is_read() {
+        assert_eq!(read("2026-03-01T08:00:00.000001Z"), Some(1_772_352_000_000_001));
+        for text in [
+            "",
+            "2026-03-01T08:00:00Z",
+            "2026-03-01T08:00:00.000001+00:00",
+            "2026-03-01t08:00:00.000001Z",
+            "2026-03-01T08:00:60.000000Z",
+            "2026-02-29T08:00:00.000000Z",
+            "2026-13-01T08:00:00.000000Z",
+            "2026-00-01T08:00:00.000000Z",
+            "2026-03-00T08:00:00.000000Z",
+            "0000-03-01T08:00:00.000000Z",
+            "9999-12-31T08:00:00.000000Z",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #[test]
+        fn what_is_written_is_read(moment_us in FIRST_US..=LAST_US) {
+            prop_assert_eq!(read(&written(moment_us)), Some(moment_us));
+        }
+    }
+}
