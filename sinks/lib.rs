@@ -4,6 +4,7 @@
 //! client, no clock and no file; a new sink is one file here and two lines below.
 
 pub mod contract;
+mod elasticsearch;
 mod file;
 pub mod formats;
 mod otlp;
@@ -14,8 +15,14 @@ mod webhook;
 use contract::Entry;
 
 /// Every destination there is, in the order in which they are listed.
-pub const CATALOGUE: &[Entry] =
-    &[splunk_hec::ENTRY, otlp::ENTRY, webhook::ENTRY, file::ENTRY, stdout::ENTRY];
+pub const CATALOGUE: &[Entry] = &[
+    splunk_hec::ENTRY,
+    elasticsearch::ENTRY,
+    otlp::ENTRY,
+    webhook::ENTRY,
+    file::ENTRY,
+    stdout::ENTRY,
+];
 
 #[cfg(test)]
 mod tests {

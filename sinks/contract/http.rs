@@ -176,6 +176,31 @@ impl TryFrom<TlsTable> for Tls {
 pub enum Proof {
     /// Signatures of Standard Webhooks.
     Webhooks(Signing),
+    /// AWS's Signature Version 4, over the body as it is sent.
+    SigV4(SigV4),
+}
+
+/// AWS's Signature Version 4
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>).
+#[derive(Debug, Clone)]
+pub struct SigV4 {
+    /// The region the request is for.
+    pub region: String,
+    /// The service's name in signatures: `es`, `aoss`.
+    pub service: String,
+    /// The keys to sign with; none where they are found as AWS's own tools find them.
+    pub keys: Option<AwsKeys>,
+}
+
+/// Keys of AWS.
+#[derive(Debug, Clone)]
+pub struct AwsKeys {
+    /// The access key's id.
+    pub id: Secret,
+    /// The secret access key.
+    pub secret: Secret,
+    /// The session's token, where the key is a temporary one.
+    pub session_token: Option<Secret>,
 }
 
 /// Standard Webhooks 1.0 (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`

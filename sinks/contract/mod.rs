@@ -36,7 +36,10 @@ pub use event::{
     Owner, Stream, Undecodable, Value,
 };
 pub use grpc::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
-pub use http::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, Signing, Tls, headers};
+pub use http::{
+    AwsKeys, Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, SigV4, Signing, Tls,
+    headers,
+};
 pub use overrides::{Gravity, Overrides, SeverityTable};
 pub use prefixed::Prefixed;
 pub use samples::samples;

@@ -44,6 +44,17 @@ impl Prefixed {
         self.rest.is_empty()
     }
 
+    /// The literal text it begins with; all of it where it [`is_constant`](Self::is_constant).
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Each piece of literal text, for a destination that has rules for them.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        let rest = self.rest.iter().map(|(_, literal)| literal.as_str());
+        std::iter::once(self.prefix.as_str()).chain(rest)
+    }
+
     /// The setting for one event. Of the event's own text, every character that `allowed` refuses
     /// becomes `_`.
     pub fn complete(&self, event: &Event<'_>, allowed: fn(char) -> bool) -> String {

@@ -5,7 +5,6 @@
 //! nor secrets: errors here end in logs. Requests come from `deliver.rs`, which judges the answers.
 
 use std::{
-    error::Error as _,
     io::Write as _,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -18,7 +17,7 @@ use reqwest::{Client, Response, redirect};
 use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof};
 use tokio::task::{spawn_blocking, yield_now};
 
-use super::{Attempt, Wire, WireError, proxy, signing, tls};
+use super::{Attempt, Wire, WireError, proxy, signing, sigv4::Signer, tls};
 
 /// What destinations know us by.
 const USER_AGENT: &str = concat!("sidearm/", env!("CARGO_PKG_VERSION"));
@@ -39,6 +38,7 @@ const MAX_BYTES_COMPRESSED_A_TURN: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct HttpWire {
     connection: HttpConnection,
+    signer: Option<Signer>,
     current: Mutex<Current>,
 }
 
@@ -59,19 +59,27 @@ impl HttpWire {
             tracing::warn!("a destination's certificate is not checked: tls.insecure is on");
         }
         let current = Current::make(connection).map_err(WireError::Unusable)?;
-        Ok(Self { connection: connection.clone(), current: Mutex::new(current) })
+        let signer = match &connection.proof {
+            Some(Proof::SigV4(for_whom)) => Some(Signer::new(for_whom)),
+            _ => None,
+        };
+        let signer = signer.transpose().map_err(WireError::Unusable)?;
+        Ok(Self { connection: connection.clone(), signer, current: Mutex::new(current) })
     }
 
     async fn attempt(&self, request: HttpRequest) -> Result<HttpReply, WireError> {
         let client = self.client().await?;
-        let headers = headers_of(&request, &self.connection, SystemTime::now())
+        let mut headers = headers_of(&request, &self.connection, SystemTime::now())
             .map_err(WireError::Unusable)?;
-        let secrets = secrets_of(&request);
-        let HttpRequest { method, url, body, gzip, .. } = request;
+        let HttpRequest { method, url, shown_url, body, gzip, .. } = request;
         let body = match gzip {
             Gzip::Off => body,
             Gzip::Level(level) => compressed(&body, level).await,
         };
+        if let Some(signer) = &self.signer {
+            signer.sign(&method, &url, &mut headers, &body).await?;
+        }
+        let secrets = secrets_of(&url, &shown_url, &headers);
         let answer = client.request(method, url).headers(headers).body(body).send().await;
         let answer = answer.map_err(|error| self.failed(error))?;
         let reply_bytes = self.connection.reply_bytes.min(MAX_REPLY_BYTES);
@@ -125,17 +133,17 @@ impl HttpWire {
 
 /// What a destination that echoes its request would give away: the path and query where they are
 /// hidden, and the values of sensitive headers, whole and without the scheme before them.
-fn secrets_of(request: &HttpRequest) -> Vec<String> {
+fn secrets_of(url: &str, shown_url: &str, headers: &HeaderMap) -> Vec<String> {
     const SHORTEST: usize = 6;
     let mut secrets = Vec::new();
-    if request.url != request.shown_url
-        && let Ok(uri) = request.url.parse::<http::Uri>()
+    if url != shown_url
+        && let Ok(uri) = url.parse::<http::Uri>()
     {
         secrets.extend(uri.path_and_query().map(|all| all.as_str().to_owned()));
         secrets.push(uri.path().to_owned());
         secrets.extend(uri.query().map(str::to_owned));
     }
-    for value in request.headers.values().filter(|value| value.is_sensitive()) {
+    for value in headers.values().filter(|value| value.is_sensitive()) {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         secrets.extend(value.split_once(' ').map(|(_, credentials)| credentials.to_owned()));
         secrets.push(value);
@@ -181,7 +189,7 @@ impl Current {
 }
 
 /// The headers an attempt is sent with: the sink's own, whose program it is, the signature of this
-/// moment, and the compression of the body.
+/// moment (but for AWS's, which needs the body as it is sent), and the compression of the body.
 ///
 /// # Errors
 /// The request cannot be signed.
@@ -242,7 +250,11 @@ async fn compressed(body: &[u8], level: u8) -> Bytes {
 
 /// The causes of an error, outermost first, without the address: it may hold a secret.
 fn in_words(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    with_causes(&error.without_url())
+}
+
+/// An error and its causes, outermost first.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut causes = vec![error.to_string()];
     let mut next = error.source();
     while let Some(cause) = next {
@@ -274,9 +286,9 @@ mod tests {
             message_id: String::new(),
         };
         let echo = "Cannot POST /T01/SECRET?key=abcdef (/T01/SECRET) with 0f6c-token";
-        let shown = hide(echo.into(), &secrets_of(&request));
-        assert_eq!(shown, "Cannot POST *** (***) with ***");
-        assert_eq!(hide("ok".into(), &secrets_of(&request)), "ok");
+        let secrets = secrets_of(&request.url, &request.shown_url, &request.headers);
+        assert_eq!(hide(echo.into(), &secrets), "Cannot POST *** (***) with ***");
+        assert_eq!(hide("ok".into(), &secrets), "ok");
     }
 
     fn after(text: &str) -> Option<Duration> {

@@ -8,6 +8,7 @@ mod http;
 mod proxy;
 mod reach;
 mod signing;
+mod sigv4;
 mod tls;
 
 pub use append::AppendWire;

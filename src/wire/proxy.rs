@@ -1,11 +1,12 @@
 //! The proxies that the environment names, for every destination but this machine itself.
 //!
 //! `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in capitals or not. A proxy cannot
-//! reach what listens on our loopback, yet the clients' own reading would send it there.
+//! reach what listens on our loopback or is our link's own (a cloud's metadata), yet the clients'
+//! own reading would send it there.
 
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 
-const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+const HERE: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10,fd00:ec2::/32";
 
 /// Gives a client the proxies of an environment; `variable` looks one up.
 ///
@@ -20,8 +21,8 @@ pub(super) fn apply(
         value.filter(|value| !value.is_empty())
     };
     let without = match either("NO_PROXY") {
-        Some(more) => format!("{LOOPBACK},{more}"),
-        None => LOOPBACK.to_owned(),
+        Some(more) => format!("{HERE},{more}"),
+        None => HERE.to_owned(),
     };
     // Ours alone, even where there are none.
     builder = builder.no_proxy();

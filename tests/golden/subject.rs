@@ -107,10 +107,25 @@ pub(crate) fn variants() -> impl Iterator<Item = Subject> {
          headers = {{ authorization = \"Bearer hunter2\" }}"
     );
     let secrets = vec!["hunter2".to_owned(), key.to_owned()];
-    ["array", "ndjson"].into_iter().map(move |form| {
-        let lines = format!("{webhook}\nbody = \"{form}\"");
-        Subject::new(entry("webhook"), &lines, secrets.clone())
-    })
+    let webhooks = ["array", "ndjson"].into_iter().map({
+        let secrets = secrets.clone();
+        move |form| {
+            let lines = format!("{webhook}\nbody = \"{form}\"");
+            Subject::new(entry("webhook"), &lines, secrets.clone())
+        }
+    });
+    let elastic = [
+        "index = \"kubearmor-{{ stream }}-{{ day }}\"\nuser = \"elastic\"\npassword = \"hunter2\"",
+        "token = \"hunter2\"\nheaders = { x-tenant = \"hunter2\" }",
+        "aws = { region = \"eu-central-1\", access_key_id = \"hunter2\", secret_access_key = \
+         \"hunter2\", session_token = \"hunter2\" }",
+    ];
+    let elastic = elastic.map(|lines| format!("url = \"https://elastic:9200\"\n{lines}"));
+    webhooks.chain(
+        elastic
+            .into_iter()
+            .map(move |lines| Subject::new(entry("elasticsearch"), &lines, secrets.clone())),
+    )
 }
 
 fn entry(name: &str) -> &'static Entry {

@@ -1,6 +1,6 @@
 //! What an event means beyond its fields' letters.
 
-use super::Event;
+use super::{Event, view};
 
 /// The workload a pod belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,15 @@ impl Event<'_> {
         }
     }
 
+    /// When it happened, as RFC 3339 in UTC with microseconds; never before 1970.
+    pub fn time(&self) -> String {
+        view::rfc3339(self.time_us().max(0))
+    }
+
     /// The day it happened on, in UTC, as `2026-09-20`; the same on every retry and restart.
     pub fn day(&self) -> String {
-        let moment = jiff::Timestamp::from_microsecond(self.time_us()).unwrap_or_default();
+        let moment = jiff::Timestamp::from_microsecond(self.time_us().max(0));
+        let moment = moment.unwrap_or(jiff::Timestamp::MAX);
         moment.strftime("%Y-%m-%d").to_string()
     }
 
