@@ -17,6 +17,8 @@ pub(super) fn of_grpc(records: usize, reply: &GrpcReply) -> Verdict<Grpc> {
             Some(delay) => Verdict::Later(Some(delay), reply.summary()),
             None => Grpc::verdict(reply),
         },
+        // Servers of another make say so of a message above their limit.
+        11 if reply.reason.contains("too large") => Verdict::Smaller(reply.summary()),
         14 => Verdict::Later(retry_delay(&reply.details), reply.summary()),
         _ => Grpc::verdict(reply),
     }

@@ -4,6 +4,7 @@
 mod commands;
 mod demo;
 mod http;
+mod otlp;
 mod patience;
 mod relay;
 mod whole;
