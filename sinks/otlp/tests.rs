@@ -1,9 +1,10 @@
+use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
 use crate::contract::{
     Arrival, BatchBuilder, FIELDS, Kind, Overrides, Value, from_json, json as kubearmor, samples,
-    testing::{sink, table},
+    testing::{arbitrary_event, sink, table},
 };
 
 fn batch_of(lines: &[&str], format: Format) -> Batch {
@@ -194,5 +195,31 @@ fn the_path_of_http_is_added_once() {
         let batch = batch_of(&[sample("message")], Format::Native);
         let request: HttpRequest = Sink::<Http>::request(&otlp, &batch);
         assert_eq!(request.url, whole);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #[test]
+    fn whatever_stands_in_an_event_is_a_right_request(owned in arbitrary_event()) {
+        let event = owned.event();
+        let mut batch = BatchBuilder::new(event.stream());
+        batch.push(event.id(), 1, 1, |record| {
+            write_record(&event, Body { format: Format::Native, bytes: b"" }, record);
+        });
+        let sent = write_request(&batch.finish().expect("a record"));
+        let shown: Json = serde_json::from_slice(&shown::json(&sent)).expect("JSON");
+        let logs = &shown["resourceLogs"][0];
+        let record = &logs["scopeLogs"][0]["logRecords"][0];
+        prop_assert_eq!(&attributes(record)["log.record.uid"], &event.id().to_string());
+        prop_assert_eq!(&attributes(&logs["resource"])["service.name"], "kubearmor");
+        let mut text = Vec::new();
+        otlp::write(&event, &mut text);
+        prop_assert!(!text.contains(&b'\n'));
+        let written: Json = serde_json::from_slice(&text).expect("JSON");
+        prop_assert_eq!(
+            attributes(&written["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]),
+            attributes(record)
+        );
     }
 }
