@@ -23,7 +23,8 @@ fn every_format_writes_what_was_reviewed() {
     settings.set_omit_expression(true);
     settings.bind(|| {
         for format in SCHEMAS {
-            let renderer = Renderer::new(*format, None, false).expect(format.name());
+            let renderer = Renderer::new(*format, None, false)
+                .unwrap_or_else(|why| panic!("{}: {why}", format.name()));
             let mut shown = String::new();
             for sample in &samples {
                 let mut body = Vec::new();
