@@ -180,6 +180,10 @@ pub enum Format {
     Json,
     /// An OpenTelemetry log record, as OTLP's JSON.
     Otlp,
+    /// Common Event Format, a line: [`crate::formats::cef`].
+    Cef,
+    /// Log Event Extended Format of IBM QRadar, a line: [`crate::formats::leef`].
+    Leef,
     /// For people, like `karmor logs`.
     Text,
     /// What the lane's `template` writes.
@@ -195,6 +199,8 @@ impl Format {
             Self::Native => "native",
             Self::Json => "json",
             Self::Otlp => "otlp",
+            Self::Cef => "cef",
+            Self::Leef => "leef",
             Self::Text => "text",
             Self::Template => "template",
             Self::Ecs => "ecs",
@@ -205,7 +211,7 @@ impl Format {
     pub fn is_json(self) -> bool {
         match self {
             Self::Json | Self::Ecs | Self::Otlp => true,
-            Self::Native | Self::Text | Self::Template => false,
+            Self::Native | Self::Cef | Self::Leef | Self::Text | Self::Template => false,
         }
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-pub(crate) use events::arbitrary_event;
+pub(crate) use events::{OwnedEvent, arbitrary_event};
 
 use super::{
     Arrival, Batch, BatchBuilder, Body, Event, EventId, Format, HttpReply, Kind, Overrides,

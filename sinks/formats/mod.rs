@@ -5,15 +5,20 @@
 //! things, so that nothing KubeArmor sent is lost. Event text never becomes a field's name: the
 //! number of fields is bounded, and no two can meet.
 
+pub mod cef;
 mod deed;
 pub mod ecs;
+pub mod leef;
+mod line;
 mod names;
 mod object;
 pub mod otlp;
 mod rest;
 #[cfg(test)]
 mod testing;
+mod text;
 mod time;
+mod untold;
 
 use crate::contract::{Event, Format, json};
 
@@ -28,6 +33,8 @@ pub fn writer(format: Format) -> Option<Writer> {
         Format::Json => Some(json::write),
         Format::Ecs => Some(ecs::write),
         Format::Otlp => Some(otlp::write),
+        Format::Cef => Some(cef::write),
+        Format::Leef => Some(leef::write),
         Format::Text | Format::Template => None,
     }
 }

@@ -7,7 +7,9 @@ use sidearm_proto::{
     sidearm::Gap,
 };
 
-use crate::contract::{Arrival, Digest, Event, Kind, Overrides, Stream, Telling};
+use crate::contract::{
+    Arrival, Digest, Event, Kind, Overrides, Stream, Telling, from_json, samples,
+};
 
 /// As large as a kernel's event may become, in bytes.
 const LARGEST_TEXT_BYTES: usize = 64 * 1024;
@@ -25,6 +27,39 @@ pub(crate) struct OwnedEvent {
 }
 
 impl OwnedEvent {
+    /// Every sample of the contract and a gap record, each alone and told by a digest.
+    pub(crate) fn samples() -> impl Iterator<Item = Self> {
+        let names = samples().iter().map(|(name, _)| Self::sample(name));
+        names.chain([Self::sample_gap()]).flat_map(|event| {
+            let digest = Some(sample_digest());
+            [Self { digest, ..event.clone() }, event]
+        })
+    }
+
+    /// A sample of the contract.
+    pub(crate) fn sample(name: &str) -> Self {
+        let (_, line) = samples().iter().find(|(found, _)| *found == name).expect(name);
+        let (stream, message) = from_json::read(line).expect(name);
+        Self { kind: Kind::Event, stream, message, received_us: 1, digest: None }
+    }
+
+    /// A note that three alerts of a minute may be missing.
+    pub(crate) fn sample_gap() -> Self {
+        let gap = Gap {
+            FromMicros: 1_789_899_000_000_000,
+            ToMicros: 1_789_899_060_000_000,
+            Reason: "the relay ended the stream".to_owned(),
+            Lost: 3,
+        };
+        let (kind, stream, message) = (Kind::Gap, Stream::Alert, gap.encode_to_vec());
+        Self { kind, stream, message, received_us: 1, digest: None }
+    }
+
+    /// The same, told by a digest of 137 events in ten minutes.
+    pub(crate) fn told(self) -> Self {
+        Self { digest: Some(sample_digest()), ..self }
+    }
+
     /// The event itself.
     pub(crate) fn event(&self) -> Event<'_> {
         let arrival = Arrival { stream: self.stream, sequence: 7, received_us: self.received_us };
@@ -34,6 +69,18 @@ impl OwnedEvent {
             Some(digest) => event.telling(digest),
             None => event,
         }
+    }
+}
+
+fn sample_digest() -> Digest {
+    Digest {
+        telling: Telling::Repeats,
+        events: 137,
+        incidents: 1,
+        first_us: 1_772_442_850_523_092,
+        last_us: 1_772_443_450_523_092,
+        pods: vec![("checkout-6c9d7f5b88-k2xqv".to_owned(), 130), ("cart-0".to_owned(), 7)],
+        processes: vec![("/usr/bin/apt".to_owned(), 137)],
     }
 }
 

@@ -1,0 +1,28 @@
+//! What the formats of one line share: how grave an event is, and what was done.
+
+use crate::contract::{Event, Gravity, Stream};
+
+/// How grave an event is from 1 to 10: as its policy says, else by what it is.
+pub(super) fn severity(event: &Event<'_>) -> u8 {
+    event.severity().unwrap_or(match event.gravity() {
+        Gravity::Info => 1,
+        Gravity::Low => 3,
+        Gravity::Medium => 5,
+        Gravity::High => 8,
+        Gravity::Critical => 10,
+    })
+}
+
+/// What was done, in a word of a fixed set.
+pub(super) fn deed(event: &Event<'_>) -> &'static str {
+    match (event.stream(), event.action()) {
+        _ if event.is_gap() => "missing",
+        _ if event.is_throttle_notice() => "throttled",
+        (Stream::Message, _) => "reported",
+        (Stream::Log, _) => "observed",
+        (_, "Block") => "blocked",
+        (_, "Audit (Block)") => "would be blocked",
+        (_, "Allow") => "allowed",
+        (_, _) => "audited",
+    }
+}
