@@ -3,8 +3,10 @@
 //! Each is a function of its configuration and the batch. This crate knows no runtime, no HTTP
 //! client, no clock and no file; a new sink is one file here and two lines below.
 
+mod azure_logs;
 pub mod contract;
 mod elasticsearch;
+mod event_hubs;
 mod file;
 pub mod formats;
 mod otlp;
@@ -18,6 +20,8 @@ use contract::Entry;
 pub const CATALOGUE: &[Entry] = &[
     splunk_hec::ENTRY,
     elasticsearch::ENTRY,
+    azure_logs::ENTRY,
+    event_hubs::ENTRY,
     otlp::ENTRY,
     webhook::ENTRY,
     file::ENTRY,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
 
-use super::{Protocol, Secret, Shown, Verdict};
+use super::{Entra, Protocol, Secret, SharedAccess, Shown, Verdict};
 
 /// The protocol of most destinations.
 #[derive(Debug)]
@@ -178,6 +178,10 @@ pub enum Proof {
     Webhooks(Signing),
     /// AWS's Signature Version 4, over the body as it is sent.
     SigV4(SigV4),
+    /// A bearer token of Microsoft Entra, fetched and kept.
+    Entra(Entra),
+    /// A shared access signature of Azure, good for an hour from the attempt.
+    SharedAccess(SharedAccess),
 }
 
 /// AWS's Signature Version 4

@@ -5,6 +5,7 @@
 //! clock or a file is the engine's.
 
 mod append;
+mod azure;
 mod batch;
 mod body;
 mod destination;
@@ -25,6 +26,7 @@ mod units;
 mod verdict;
 
 pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
+pub use azure::{Cloud, Entra, Identity, IdentityKind, SharedAccess};
 pub use batch::{Batch, BatchBuilder, Record};
 pub use body::Body;
 pub(crate) use body::write_json_string;

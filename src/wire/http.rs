@@ -17,7 +17,7 @@ use reqwest::{Client, Response, redirect};
 use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof};
 use tokio::task::{spawn_blocking, yield_now};
 
-use super::{Attempt, Wire, WireError, proxy, signing, sigv4::Signer, tls};
+use super::{Attempt, Wire, WireError, entra, proxy, shared_access, signing, sigv4::Signer, tls};
 
 /// What destinations know us by.
 const USER_AGENT: &str = concat!("sidearm/", env!("CARGO_PKG_VERSION"));
@@ -39,6 +39,7 @@ const MAX_BYTES_COMPRESSED_A_TURN: usize = 64 * 1024;
 pub struct HttpWire {
     connection: HttpConnection,
     signer: Option<Signer>,
+    tokens: Option<entra::Tokens>,
     current: Mutex<Current>,
 }
 
@@ -64,13 +65,20 @@ impl HttpWire {
             _ => None,
         };
         let signer = signer.transpose().map_err(WireError::Unusable)?;
-        Ok(Self { connection: connection.clone(), signer, current: Mutex::new(current) })
+        let tokens = match &connection.proof {
+            Some(Proof::Entra(entra)) => Some(entra::Tokens::new(entra, connection.timeout)),
+            _ => None,
+        };
+        Ok(Self { connection: connection.clone(), signer, tokens, current: Mutex::new(current) })
     }
 
     async fn attempt(&self, request: HttpRequest) -> Result<HttpReply, WireError> {
         let client = self.client().await?;
         let mut headers = headers_of(&request, &self.connection, SystemTime::now())
             .map_err(WireError::Unusable)?;
+        if let Some(tokens) = &self.tokens {
+            headers.insert(header::AUTHORIZATION, tokens.header().await?);
+        }
         let HttpRequest { method, url, shown_url, body, gzip, .. } = request;
         let body = match gzip {
             Gzip::Off => body,
@@ -200,13 +208,32 @@ pub(crate) fn headers_of(
 ) -> Result<HeaderMap, String> {
     let mut headers = request.headers.clone();
     headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-    if let Some(Proof::Webhooks(keys)) = &connection.proof {
-        signing::sign(keys, &request.message_id, now, &request.body, &mut headers)?;
+    match &connection.proof {
+        // What is signed last is the wire's.
+        None | Some(Proof::SigV4(_)) => {}
+        Some(Proof::Webhooks(keys)) => {
+            signing::sign(keys, &request.message_id, now, &request.body, &mut headers)?;
+        }
+        Some(Proof::SharedAccess(access)) => {
+            let token = HeaderValue::try_from(shared_access::token(access, now))
+                .map_err(|_| "signing a request: the token cannot stand in a header".to_owned())?;
+            headers.insert(header::AUTHORIZATION, hidden(token));
+        }
+        // The attempt puts the token in its place.
+        Some(Proof::Entra(_)) => {
+            let token = HeaderValue::from_static("Bearer");
+            headers.insert(header::AUTHORIZATION, hidden(token));
+        }
     }
     if let Gzip::Level(_) = request.gzip {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(headers)
+}
+
+fn hidden(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 /// Status, headers and as much of the body as anybody reads. A body that breaks off is a lost

@@ -3,10 +3,12 @@
 //! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
 
 mod append;
+mod entra;
 mod grpc;
 mod http;
 mod proxy;
 mod reach;
+mod shared_access;
 mod signing;
 mod sigv4;
 mod tls;

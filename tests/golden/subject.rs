@@ -106,26 +106,34 @@ pub(crate) fn variants() -> impl Iterator<Item = Subject> {
         "url = \"https://user:hunter2@hook/hunter2?key=hunter2\"\nsecret = \"{key}\"\n\
          headers = {{ authorization = \"Bearer hunter2\" }}"
     );
+    let event_hubs = "connection_string = \"Endpoint=sb://ns.servicebus.windows.net/;\
+                      SharedAccessKeyName=send;SharedAccessKey=hunter2\"\nhub = \"h\"";
+    let azure_logs = "url = \"https://x.ingest.monitor.azure.com\"\ndcr = \"dcr-1\"\n\
+                      identity = { tenant = \"t\", client_id = \"c\", client_secret = \"hunter2\" }";
     let secrets = vec!["hunter2".to_owned(), key.to_owned()];
-    let webhooks = ["array", "ndjson"].into_iter().map({
-        let secrets = secrets.clone();
-        move |form| {
-            let lines = format!("{webhook}\nbody = \"{form}\"");
-            Subject::new(entry("webhook"), &lines, secrets.clone())
-        }
-    });
     let elastic = [
         "index = \"kubearmor-{{ stream }}-{{ day }}\"\nuser = \"elastic\"\npassword = \"hunter2\"",
         "token = \"hunter2\"\nheaders = { x-tenant = \"hunter2\" }",
         "aws = { region = \"eu-central-1\", access_key_id = \"hunter2\", secret_access_key = \
          \"hunter2\", session_token = \"hunter2\" }",
     ];
-    let elastic = elastic.map(|lines| format!("url = \"https://elastic:9200\"\n{lines}"));
-    webhooks.chain(
-        elastic
-            .into_iter()
-            .map(move |lines| Subject::new(entry("elasticsearch"), &lines, secrets.clone())),
-    )
+    let elastic =
+        elastic.map(|lines| ("elasticsearch", format!("url = \"https://elastic:9200\"\n{lines}")));
+    let tables = [
+        ("webhook", format!("{webhook}\nbody = \"array\"")),
+        ("webhook", format!("{webhook}\nbody = \"ndjson\"")),
+        ("azure_logs", azure_logs.to_owned()),
+        ("event_hubs", format!("{event_hubs}\nprotocol = \"https\"")),
+        (
+            "event_hubs",
+            format!(
+                "{event_hubs}\nprotocol = \"https\"\nenvelope = true\n\
+                 partition_key = \"ka-{{{{ PodName }}}}\""
+            ),
+        ),
+    ];
+    let tables = tables.into_iter().chain(elastic);
+    tables.map(move |(name, lines)| Subject::new(entry(name), &lines, secrets.clone()))
 }
 
 fn entry(name: &str) -> &'static Entry {

@@ -1,0 +1,177 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::contract::{
+    AnySink as _, Batch, BatchBuilder, Body, Event, EventId, Http, HttpRequest, Sink, Stream,
+    Verdict, json,
+    testing::{arbitrary_event, batch, record, reply, table},
+};
+
+const KEY: &str = "connection_string = \"Endpoint=sb://ns.servicebus.windows.net/;\
+                   SharedAccessKeyName=send;SharedAccessKey=hunter2\"\n";
+const EVENT: &str = r#"{"Timestamp":1,"HostName":"n\n{{\"1","PodName":"a\nb\" ü","Type":"MatchedPolicy","UID":0,"PPID":0}"#;
+
+fn https(lines: &str) -> ByHttps {
+    let lines = format!("{KEY}protocol = \"https\"\n{lines}");
+    let sink: EventHubs = read(table(&lines)).expect("a table");
+    let place = place(&sink).expect("a place");
+    by_https(sink, place)
+}
+
+fn request(sink: &ByHttps, line: &str) -> HttpRequest {
+    let mut batch = BatchBuilder::new(Stream::Alert);
+    let text = record(sink, line);
+    batch.push(EventId(7), 1, 0, |out| out.extend_from_slice(text.as_bytes()));
+    sink.request(&batch.finish().expect("one record"))
+}
+
+fn refused(lines: &str) -> SettingError {
+    build(table(lines)).map(drop).expect_err(lines)
+}
+
+#[test]
+fn a_batch_is_an_array_of_messages_with_their_ids() {
+    let sink = https("hub = \"h\"");
+    let request = request(&sink, EVENT);
+    assert_eq!(
+        request.url,
+        "https://ns.servicebus.windows.net/h/messages?timeout=60&api-version=2014-01"
+    );
+    assert_eq!(request.headers["content-type"], "application/vnd.microsoft.servicebus.json");
+    let messages: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
+    let body = messages[0]["Body"].as_str().expect("text");
+    let event: serde_json::Value = serde_json::from_str(body).expect("JSON in JSON");
+    assert_eq!(event["HostName"], "n\n{{\"1");
+    let id = messages[0]["UserProperties"]["event_id"].as_str().expect("an id");
+    assert_eq!(id.len(), 32);
+    assert_eq!(sink.request(&batch(3, 2)).body, "[      ]");
+}
+
+#[test]
+fn a_partition_key_makes_each_event_a_request() {
+    let sink = https("hub = \"h\"\npartition_key = \"ka-{{ PodName }}\"");
+    let request = request(&sink, EVENT);
+    assert_eq!(request.headers["brokerproperties"], "{\"PartitionKey\":\"ka-a_b___\"}");
+    assert_eq!(request.headers["event_id"], EventId(7).to_string().as_str());
+    assert!(request.body.starts_with(b"{\"Timestamp\":1,"), "{:?}", request.body);
+    assert_eq!(sink.limits(facts().limits).events, 1);
+    assert_eq!(https("hub = \"h\"").limits(facts().limits).events, 1_000);
+}
+
+#[test]
+fn a_key_is_harmless_and_short() {
+    let long = EVENT.replace("a\\nb", &"x".repeat(500));
+    let sink = https("hub = \"h\"\npartition_key = \"\u{fc}\\\"\\\\\\n-{{ PodName }}\"");
+    let header = request(&sink, &long).headers["brokerproperties"].clone();
+    let text = header.to_str().expect("ASCII");
+    let parsed: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let key = parsed["PartitionKey"].as_str().expect("text");
+    assert!(key.starts_with("____-xxx") && key.len() == 128, "{key}");
+}
+
+#[test]
+fn an_envelope_is_as_azure_writes_it() {
+    let sink = https("hub = \"h\"\nenvelope = true\npartition_key = \"k\"");
+    let body = request(&sink, EVENT).body;
+    let message: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(message["records"][0]["Timestamp"], 1);
+    assert_eq!(message["records"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_key_or_an_identity_is_the_proof() {
+    match https("hub = \"h\"").proof {
+        Proof::SharedAccess(SharedAccess::Key { resource, name, .. }) => {
+            assert_eq!(resource, "https://ns.servicebus.windows.net/h");
+            assert_eq!(name, "send");
+        }
+        other => panic!("{other:?}"),
+    }
+    let lines = "namespace = \"ns.servicebus.chinacloudapi.cn\"\nhub = \"h\"\nprotocol = \"https\"";
+    let Ok(Destination::Http(sink)) = build(table(lines)) else { panic!("a table") };
+    match sink.connection().proof {
+        Some(Proof::Entra(entra)) => {
+            assert_eq!((entra.scope.as_str(), entra.cloud), (SCOPE, Cloud::China));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!sink.debugged(&batch(1, 1)).contains("hunter2"));
+}
+
+#[test]
+fn mistakes_are_told_with_their_key_and_without_the_secret() {
+    for (lines, path) in [
+        (KEY.to_owned(), "hub"),
+        (format!("{KEY}hub = \"a/b\""), "hub"),
+        (format!("{KEY}hub = \"h\"\nnamespace = \"n.net\""), "namespace"),
+        (format!("{KEY}hub = \"h\"\nidentity.kind = \"managed\""), "identity"),
+        ("hub = \"h\"".to_owned(), "connection_string"),
+        ("connection_string = \"hunter2\"".to_owned(), "connection_string"),
+        (KEY.replace("hunter2", "hunter2;EntityPath=x") + "hub = \"h\"", "hub"),
+        (format!("{KEY}hub = \"h\"\nprotocol = \"mqtt\""), "protocol"),
+        (format!("{KEY}hub = \"h\"\npartition_key = \"{{{{ PodName }}}}\""), "partition_key"),
+        (format!("{KEY}hub = \"h\"\ntimeout = \"0s\""), "timeout"),
+    ] {
+        let error = refused(&lines);
+        assert_eq!(error.path, path, "{lines}: {}", error.message);
+        assert!(!error.message.contains("hunter2"), "{}", error.message);
+    }
+}
+
+#[test]
+fn answers_mean_what_their_status_says() {
+    for (status, expected) in [
+        (201, "accepted"),
+        (400, "never"),
+        (401, "blocked"),
+        (403, "blocked"),
+        (404, "blocked"),
+        (410, "blocked"),
+        (413, "smaller"),
+        (429, "later"),
+        (500, "later"),
+        (503, "later"),
+    ] {
+        let verdict: Verdict<Http> = https("hub = \"h\"").verdict(&batch(2, 1), &reply(status, ""));
+        assert_eq!(verdict.name(), expected, "{status}");
+    }
+}
+
+/// The record that a sink makes of an event in KubeArmor's own JSON, and the body in it.
+fn written(sink: &impl Sink<Http>, event: &Event<'_>) -> (Vec<u8>, Vec<u8>) {
+    let (mut body, mut record) = (Vec::new(), Vec::new());
+    json::write(event, &mut body);
+    sink.record(event, Body { format: Format::Json, bytes: &body }, &mut record);
+    (record, body)
+}
+
+fn of_one(record: &[u8]) -> Batch {
+    let mut batch = BatchBuilder::new(Stream::Alert);
+    batch.push(EventId(7), 1, 0, |out| out.extend_from_slice(record));
+    batch.finish().expect("one record")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    #[test]
+    fn any_event_is_a_message_that_holds_it_whole(owned in arbitrary_event()) {
+        let event = owned.event();
+        let several = https("hub = \"h\"");
+        let (record, body) = written(&several, &event);
+        let request = several.request(&of_one(&record));
+        let messages: Vec<serde_json::Value> =
+            serde_json::from_slice(&request.body).expect("an array");
+        prop_assert_eq!(messages.len(), 1);
+        prop_assert_eq!(messages[0]["Body"].as_str().map(str::as_bytes), Some(&*body));
+
+        let keyed = https("hub = \"h\"\npartition_key = \"ka-{{ PodName }}-{{ Source }}\"");
+        let (record, body) = written(&keyed, &event);
+        let request = keyed.request(&of_one(&record));
+        prop_assert_eq!(&*request.body, &*body);
+        let properties = request.headers["brokerproperties"].to_str().expect("ASCII");
+        let properties: serde_json::Value = serde_json::from_str(properties).expect("JSON");
+        let key = properties["PartitionKey"].as_str().expect("text");
+        prop_assert!(key.starts_with("ka-") && key.len() <= 128);
+        prop_assert_eq!(properties.as_object().map(serde_json::Map::len), Some(1));
+    }
+}
