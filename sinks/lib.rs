@@ -4,12 +4,14 @@
 //! client, no clock and no file; a new sink is one file here and two lines below.
 
 mod azure_logs;
+mod card;
 pub mod contract;
 mod elasticsearch;
 mod event_hubs;
 mod file;
 pub mod formats;
 mod otlp;
+mod slack;
 mod splunk_hec;
 mod stdout;
 mod webhook;
@@ -18,6 +20,7 @@ use contract::Entry;
 
 /// Every destination there is, in the order in which they are listed.
 pub const CATALOGUE: &[Entry] = &[
+    slack::ENTRY,
     splunk_hec::ENTRY,
     elasticsearch::ENTRY,
     azure_logs::ENTRY,

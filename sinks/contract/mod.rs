@@ -24,6 +24,7 @@ mod suggest;
 pub(crate) mod testing;
 mod units;
 mod verdict;
+mod visible;
 
 pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
 pub use azure::{Cloud, Entra, Identity, IdentityKind, SharedAccess};
@@ -49,6 +50,8 @@ pub use secret::{Secret, SecretUrl};
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Span, parse_bytes, parse_span};
 pub use verdict::{Question, Verdict};
+pub use visible::write_visible;
+pub(crate) use visible::{acts, push_visible};
 
 use std::time::Duration;
 

@@ -64,7 +64,7 @@ const fn line(file: &str) -> &str {
 
 /// Shows a sample to a test, as it would come out of the journal.
 #[cfg(test)]
-pub(super) fn with_sample<T>(name: &str, test: impl FnOnce(&super::Event<'_>) -> T) -> T {
+pub(crate) fn with_sample<T>(name: &str, test: impl FnOnce(&super::Event<'_>) -> T) -> T {
     let (_, line) = samples().iter().find(|(found, _)| *found == name).expect(name);
     let (stream, message) = super::from_json::read(line).expect(name);
     let arrival = super::Arrival { stream, sequence: 1, received_us: 1 };

@@ -7,11 +7,12 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+pub(crate) use super::samples::with_sample;
 pub(crate) use events::{OwnedEvent, arbitrary_event};
 
 use super::{
-    Arrival, Batch, BatchBuilder, Body, Event, EventId, Format, HttpReply, Kind, Overrides,
-    Protocol, SettingError, Sink, Stream, from_json, json, read,
+    Arrival, Batch, BatchBuilder, Body, Digest, Event, EventId, Format, HttpReply, Kind, Overrides,
+    Protocol, SettingError, Sink, Stream, from_json, json, read, samples,
 };
 
 /// The lines of a sink's table, as the configuration hands them on.
@@ -35,6 +36,15 @@ pub(crate) fn batch(records: usize, bytes_each: usize) -> Batch {
         });
     }
     batch.finish().expect("at least one record")
+}
+
+/// Shows a sample to a test as the message of a digest.
+pub(crate) fn with_digest<T>(name: &str, digest: &Digest, test: impl FnOnce(&Event<'_>) -> T) -> T {
+    let (_, line) = samples().iter().find(|(found, _)| *found == name).expect(name);
+    let (stream, message) = from_json::read(line).expect(name);
+    let arrival = Arrival { stream, sequence: 1, received_us: 1 };
+    let event = Event::decode(Kind::Event, arrival, &message, Overrides::none()).expect(name);
+    test(&event.telling(digest))
 }
 
 /// What a sink makes of an event in KubeArmor's own JSON.

@@ -5,7 +5,6 @@
 
 mod template;
 mod text;
-mod visible;
 
 use sidearm_sinks::{
     contract::{Event, Format, Gap, Stream},

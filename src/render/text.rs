@@ -5,12 +5,12 @@
 //! 2026-05-26 04:46:57.355 BLOCK 10 Network google.com  by /usr/bin/curl google.com  in shop/web-7c9f/web  Permission denied
 //!     policy block-dns: DNS outside the cluster  tags MITRE, NIST
 //! ```
-//! Absent parts leave no trace. Whatever comes from the event passes [`visible`].
+//! Absent parts leave no trace. Whatever comes from the event passes [`write_visible`].
 
 use anstyle::{AnsiColor, Color, Style};
-use sidearm_sinks::contract::{Event, Stream, Value};
+use sidearm_sinks::contract::{Event, Stream, Value, write_visible};
 
-use super::{gap_in_words, visible};
+use super::gap_in_words;
 
 /// Appends an event; the last line has no end.
 pub(super) fn write(event: &Event<'_>, colour: bool, out: &mut Vec<u8>) {
@@ -151,7 +151,7 @@ impl Line<'_> {
     fn styled(&mut self, style: Style, text: &str) {
         let style = if self.colour && !text.is_empty() { style } else { PLAIN };
         self.out.extend_from_slice(style.render().to_string().as_bytes());
-        visible::write(text, self.out);
+        write_visible(text, self.out);
         self.out.extend_from_slice(style.render_reset().to_string().as_bytes());
     }
 

@@ -1,30 +1,41 @@
-//! Text of strangers, made safe for a terminal.
+//! Text of strangers, made safe for eyes.
 //!
 //! A process may be named after an escape sequence that recolours, retitles or types into the
 //! terminal of whoever looks at its events, or after a character that turns the line's direction.
-//! What is printed of an event goes through here, and nothing but what can be seen comes out.
+//! What people are shown of an event goes through here, and nothing but what can be seen comes out.
+
+use std::fmt::Write as _;
 
 /// Appends `text` with every character that a terminal would act upon written out: `\n`, `\x1b`,
 /// `\u{202e}`.
-pub(super) fn write(text: &str, out: &mut Vec<u8>) {
+pub fn write_visible(text: &str, out: &mut Vec<u8>) {
     let mut plain = 0;
+    let mut written = String::new();
     for (at, c) in text.char_indices().filter(|(_, c)| acts(*c)) {
         out.extend_from_slice(&text.as_bytes()[plain..at]);
         plain = at + c.len_utf8();
-        match c {
-            '\0'..='\x7f' => match c {
-                '\n' | '\r' | '\t' => out.extend(c.escape_default().map(|c| c as u8)),
-                _ => out.extend_from_slice(format!("\\x{:02x}", c as u32).as_bytes()),
-            },
-            _ => out.extend(c.escape_unicode().map(|c| c as u8)),
-        }
+        written.clear();
+        push_visible(c, &mut written);
+        out.extend_from_slice(written.as_bytes());
     }
     out.extend_from_slice(&text.as_bytes()[plain..]);
 }
 
+/// Appends one character, written out where it would act.
+pub(crate) fn push_visible(c: char, out: &mut String) {
+    match c {
+        '\n' | '\r' | '\t' => out.extend(c.escape_default()),
+        '\0'..='\x7f' if acts(c) => {
+            write!(out, "\\x{:02x}", u32::from(c)).expect("a string takes every write");
+        }
+        _ if acts(c) => out.extend(c.escape_unicode()),
+        _ => out.push(c),
+    }
+}
+
 /// Controls of C0 and C1, separators of lines, and the invisible characters that change how those
 /// around them are shown: marks of direction, joiners, tags, the byte order mark.
-fn acts(c: char) -> bool {
+pub(crate) fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -40,7 +51,7 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let mut out = Vec::new();
-        write(text, &mut out);
+        write_visible(text, &mut out);
         String::from_utf8(out).expect("what is written is text")
     }
 

@@ -1,0 +1,165 @@
+//! What all chats share: how a card or a template becomes a request that fits, and how it is posted.
+//!
+//! One event is one message is one request. A chat says how it writes a card ([`Product`]); here
+//! it is shortened until it fits, and here `body = "whole"` lets a template write the request.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Card, VALUE_CHARS_MAX};
+use crate::contract::{
+    Batch, Body, DigestDefaults, Event, Format, Gzip, HttpConnection, HttpRequest, Limits, Secret,
+    Setting, SettingError, Span, Tls, headers,
+};
+
+/// A JSON object.
+pub(crate) type Object = Map<String, Value>;
+
+/// How one chat writes a message.
+pub(crate) trait Product {
+    /// The request's body for a card.
+    fn write(&self, card: &Card) -> Object;
+
+    /// Adds what no body may lack, even one that a template wrote.
+    fn complete(&self, body: &mut Object) {
+        let _ = body;
+    }
+
+    /// Whether the product takes a body of this size, measured as it measures.
+    fn fits(&self, body: &Object) -> bool;
+}
+
+/// What a template's output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// The text of our message.
+    #[default]
+    Text,
+    /// The whole body of the request.
+    Whole,
+}
+
+/// Told with each chat.
+pub(crate) const BODY: Setting = Setting {
+    key: "body",
+    help: "what a `template` writes. \"text\": the message's text; \"whole\": the whole body of \
+           the request, a JSON object; what is none, or is too large, is sent as text. Default: \
+           \"text\"",
+};
+/// Told with each chat.
+pub(crate) const HEADERS: Setting =
+    Setting { key: "headers", help: "a table of further headers; their values are kept secret" };
+/// Told with each chat.
+pub(crate) const TIMEOUT: Setting =
+    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" };
+/// Told with each chat.
+pub(crate) const TLS_CA: Setting =
+    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" };
+/// Told with each chat.
+pub(crate) const TLS_CERT: Setting =
+    Setting { key: "tls.cert", help: "a PEM file of the client certificate" };
+/// Told with each chat.
+pub(crate) const TLS_KEY: Setting = Setting { key: "tls.key", help: "a PEM file of its key" };
+/// Told with each chat.
+pub(crate) const TLS_INSECURE: Setting =
+    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" };
+
+/// How chats tell like events unless told otherwise.
+pub(crate) const DIGEST: DigestDefaults =
+    DigestDefaults { every: Duration::from_secs(600), per_hour: 60, resolves: false };
+
+/// The largest body of a request: more than any chat takes.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// A message a request, one after the other, so that they are read in order.
+pub(crate) const fn limits(source: &'static str) -> Limits {
+    Limits { events: 1, bytes: BODY_BYTES_MAX, wait: Duration::ZERO, in_flight: 1, source }
+}
+
+pub(crate) fn half_a_minute() -> Span {
+    Span(Duration::from_secs(30))
+}
+
+/// How a chat is reached.
+pub(crate) fn connection(tls: &Tls, timeout: Span) -> HttpConnection {
+    HttpConnection { tls: tls.clone(), timeout: timeout.0, ..HttpConnection::default() }
+}
+
+/// The table `headers`, checked.
+pub(crate) fn checked(table: &BTreeMap<String, Secret>) -> Result<HeaderMap, SettingError> {
+    headers(table).map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))
+}
+
+/// The body of the request that tells of an event.
+pub(crate) fn message(
+    product: &impl Product,
+    form: Form,
+    event: &Event<'_>,
+    body: Body<'_>,
+) -> Object {
+    let text = String::from_utf8_lossy(body.bytes);
+    let mut written = match (body.format, form) {
+        (Format::Native, _) => shortened(product, &Card::of(event)),
+        (_, Form::Text) => shortened(product, &Card::of_text(event, &text)),
+        (_, Form::Whole) => match serde_json::from_str::<Object>(&text) {
+            Err(_) => noted(product, event, "is no JSON object", &text),
+            Ok(whole) if !product.fits(&whole) => noted(product, event, "is too large", &text),
+            Ok(whole) => whole,
+        },
+    };
+    product.complete(&mut written);
+    written
+}
+
+/// What was to be a whole body and cannot be one: told all the same, and why it looks as it does.
+fn noted(product: &impl Product, event: &Event<'_>, why: &str, text: &str) -> Object {
+    let text = format!("(What the template wrote {why}, so it is shown as text.)\n{text}");
+    shortened(product, &Card::of_text(event, &text))
+}
+
+/// The card with its texts as long as the product takes them.
+fn shortened(product: &impl Product, card: &Card) -> Object {
+    /// Below this there is nothing left to cut that could help.
+    const SHORTEST_CHARS: usize = 8;
+    let mut body = product.write(card);
+    let mut most = card.text.len().max(VALUE_CHARS_MAX);
+    while !product.fits(&body) && most > SHORTEST_CHARS {
+        most /= 2;
+        body = product.write(&card.within(most));
+    }
+    body
+}
+
+/// Appends a body as a record.
+pub(crate) fn push(body: &Object, record: &mut Vec<u8>) {
+    serde_json::to_writer(record, body).expect("a vector takes every write, and a body is JSON");
+}
+
+/// The request that posts a batch, of which there is one record.
+pub(crate) fn post(
+    url: &str,
+    shown_url: String,
+    headers: &HeaderMap,
+    batch: &Batch,
+) -> HttpRequest {
+    let mut all = HeaderMap::with_capacity(headers.len() + 2);
+    // Some chats count a body without a charset in a wider encoding.
+    all.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    all.extend(headers.clone());
+    let body: Bytes = batch.bytes();
+    HttpRequest {
+        method: Method::POST,
+        url: url.to_owned(),
+        shown_url,
+        headers: all,
+        body,
+        // No chat documents compressed requests.
+        gzip: Gzip::Off,
+        message_id: String::new(),
+    }
+}
