@@ -8,6 +8,7 @@ mod acknowledgement;
 mod commands;
 mod crash;
 mod delivery;
+mod partly;
 mod priority;
 mod relay;
 mod script;
