@@ -5,9 +5,14 @@ use std::ops::Range;
 
 use sidearm_sinks::contract::{Batch, BatchBuilder, Stream};
 
-use crate::{config::BatchLimits, journal::cursor::Counts};
+use crate::{
+    config::BatchLimits,
+    digest::{Absorbed, DigestMessage},
+    journal::cursor::Counts,
+};
 
-/// A span of one stream, taken in hand.
+/// A span of one stream, taken in hand; or, with an empty span, a message that stands for many
+/// events of spans settled before.
 pub(crate) struct Filled {
     pub(crate) stream: Stream,
     pub(crate) span: Range<u64>,
@@ -17,8 +22,12 @@ pub(crate) struct Filled {
     pub(crate) batch: Option<Batch>,
     /// Events that can never be a record, and why. They are set aside before the batch is sent.
     pub(crate) dead: Vec<(u64, String)>,
-    /// How many were not for this sink.
+    /// How many were not for this sink, and how many another message tells of.
     pub(crate) counts: Counts,
+    /// What it does to the lane's incidents.
+    pub(crate) absorbed: Absorbed,
+    /// What its only record tells of; nothing where each record is its own event.
+    pub(crate) digest: Option<DigestMessage>,
 }
 
 impl Filled {

@@ -1,4 +1,4 @@
-//! From the journal to a batch: read, route, render.
+//! From the journal to a batch: read, route, digest, render.
 //!
 //! Owns a lane's reading positions. What it takes in hand is a span of one stream without a hole:
 //! records for the destination, and a final fate for everything else in it. An event that cannot
@@ -11,7 +11,9 @@ use std::{
     sync::Arc,
 };
 
-use sidearm_sinks::contract::{Arrival, BatchBuilder, Body, Event, Kind, Overrides, Sink, Stream};
+use sidearm_sinks::contract::{
+    Arrival, Batch, BatchBuilder, Body, Event, Kind, Overrides, Sink, Stream,
+};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -22,6 +24,7 @@ use crate::{
     batch::{self, Filled},
     config::BatchLimits,
     deliver::{Target, words},
+    digest::{Absorbed, DigestMessage, Judgement, Shown, Sight},
     journal::{Block, Journal, cursor::Counts},
     ledger::Ledger,
     meter::Meter,
@@ -41,6 +44,8 @@ pub(crate) struct Rules {
     pub(crate) renderer: Renderer,
     pub(crate) limits: BatchLimits,
     pub(crate) overrides: Overrides,
+    /// Whether like events are told together.
+    pub(crate) digests: bool,
 }
 
 /// A lane's reader.
@@ -62,6 +67,8 @@ pub(crate) struct Filler<P: Reach> {
 enum Taken {
     Record,
     Filtered,
+    /// Another message tells of it.
+    Digested,
     Dead(String),
     /// The batch is full without it.
     NextTime,
@@ -73,7 +80,9 @@ struct Hand {
     received_us: u64,
     batch: BatchBuilder,
     filtered: u64,
+    digested: u64,
     dead: Vec<(u64, String)>,
+    absorbed: Absorbed,
 }
 
 impl<P: Reach> Filler<P> {
@@ -177,13 +186,14 @@ impl<P: Reach> Filler<P> {
             }
             let arrival =
                 Arrival { stream: hand.batch.stream(), sequence, received_us: block.received_us() };
-            let builder = &mut hand.batch;
+            let Hand { batch: builder, absorbed, .. } = &mut *hand;
             let taken = catch_unwind(AssertUnwindSafe(|| {
-                self.take(&*current.sink, kind, arrival, message, builder)
+                self.take(&*current.sink, kind, arrival, message, builder, absorbed)
             }));
             match taken {
                 Ok(Taken::Record) => {}
                 Ok(Taken::Filtered) => hand.filtered += 1,
+                Ok(Taken::Digested) => hand.digested += 1,
                 Ok(Taken::Dead(why)) => hand.dead.push((sequence, why)),
                 Ok(Taken::NextTime) => return false,
                 Err(panic) => {
@@ -203,6 +213,7 @@ impl<P: Reach> Filler<P> {
         arrival: Arrival,
         message: &[u8],
         batch: &mut BatchBuilder,
+        absorbed: &mut Absorbed,
     ) -> Taken {
         let event = match Event::decode(kind, arrival, message, &self.rules.overrides) {
             Ok(event) => event,
@@ -217,6 +228,12 @@ impl<P: Reach> Filler<P> {
             // An event that a filter cannot judge is told rather than lost.
             Err(_) => self.meter.filter_failed(),
         }
+        let sight = if self.rules.digests { Sight::of(&event) } else { None };
+        if let Some(sight) = &sight
+            && self.absorb(&event, message, sight, absorbed)
+        {
+            return Taken::Digested;
+        }
         self.body.clear();
         if let Err(error) = self.rules.renderer.render(&event, &mut self.body) {
             return Taken::Dead(format!("it cannot be rendered: {error}"));
@@ -229,7 +246,70 @@ impl<P: Reach> Filler<P> {
             batch.undo();
             return Taken::NextTime;
         }
+        if let Some(sight) = &sight {
+            self.ledger.sending(sight, Shown::new(&event, message));
+            absorbed.send(sight);
+        }
         Taken::Record
+    }
+
+    /// Counts an event that is not to be a message of its own. Answers whether it was one.
+    fn absorb(
+        &self,
+        event: &Event<'_>,
+        message: &[u8],
+        sight: &Sight,
+        absorbed: &mut Absorbed,
+    ) -> bool {
+        match self.ledger.judge(sight) {
+            Judgement::Send => return false,
+            Judgement::Hold => absorbed.hold(sight, || Shown::new(event, message)),
+            Judgement::Absorb => {
+                if absorbed.absorb(sight) {
+                    self.ledger.absorbing(sight);
+                }
+            }
+        }
+        true
+    }
+
+    /// The next message that is due and stands for many events of a stream.
+    pub(crate) fn digest_message(&mut self, stream: Stream) -> Option<Filled> {
+        let message = self.ledger.due(stream, !self.has_more(stream))?;
+        let (sequence, received_us) = (message.shown.sequence, message.shown.received_us);
+        let written = catch_unwind(AssertUnwindSafe(|| self.write_digest(&message)));
+        let (batch, dead) = match written {
+            Ok(Ok(batch)) => (batch, Vec::new()),
+            Ok(Err(why)) => (None, vec![(sequence, why)]),
+            Err(panic) => (None, vec![(sequence, words(&*panic))]),
+        };
+        Some(Filled {
+            stream,
+            span: sequence..sequence,
+            received_us,
+            batch,
+            dead,
+            counts: Counts::default(),
+            absorbed: Absorbed::default(),
+            digest: Some(message),
+        })
+    }
+
+    fn write_digest(&mut self, message: &DigestMessage) -> Result<Option<Batch>, String> {
+        let shown = &message.shown;
+        let event = shown.event(&self.rules.overrides);
+        let event = event.map_err(|error| format!("it cannot be decoded: {error}"))?;
+        let event = event.telling(&message.digest);
+        self.body.clear();
+        let rendered = self.rules.renderer.render(&event, &mut self.body);
+        rendered.map_err(|error| format!("it cannot be rendered: {error}"))?;
+        let body = Body { format: self.rules.renderer.format(), bytes: &self.body };
+        let current = self.target.current();
+        let mut batch = BatchBuilder::new(shown.stream);
+        batch.push(event.id(), shown.sequence, shown.received_us, |record| {
+            current.sink.record(&event, body, record);
+        });
+        Ok(batch.finish())
     }
 
     /// Waits for more events until the batch's time is over; alerts waiting end a log's wait.
@@ -258,7 +338,9 @@ impl Hand {
             received_us: u64::MAX,
             batch: BatchBuilder::with_room(stream, room_bytes),
             filtered: 0,
+            digested: 0,
             dead: Vec::new(),
+            absorbed: Absorbed::default(),
         }
     }
 
@@ -274,7 +356,13 @@ impl Hand {
             received_us: self.received_us,
             batch: self.batch.finish(),
             dead: self.dead,
-            counts: Counts { filtered: self.filtered, ..Counts::default() },
+            counts: Counts {
+                filtered: self.filtered,
+                digested: self.digested,
+                ..Counts::default()
+            },
+            absorbed: self.absorbed,
+            digest: None,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! One sink's way, as one loop: fill, deliver, settle. Alerts first.
+//! One sink's way, as one loop: fill, deliver, settle. Alerts first; of each stream, what tells of
+//! many events before what is new.
 //!
 //! A lane shares the journal with the others and nothing else. What it has in hand is bounded by
 //! its slots; what it has not read waits on disk. It ends when told to stop, or, told to drain,
@@ -10,7 +11,7 @@ use sidearm_sinks::contract::Stream;
 use tokio::{
     sync::watch,
     task::{Id, JoinError, JoinSet},
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +92,8 @@ impl<P: Reach> Lane<P> {
             if drain.is_cancelled() && self.is_drained() {
                 return;
             }
+            // Asked before the lane looks for what is due: nothing then falls due unseen.
+            let next_due = self.ledger.next_due();
             if self.advance(drain).await {
                 continue;
             }
@@ -100,6 +103,7 @@ impl<P: Reach> Lane<P> {
                 () = self.slots.freed() => {}
                 Ok(()) = self.changes.changed() => {}
                 () = drain.cancelled(), if !drain.is_cancelled() => {}
+                () = until(next_due), if !drain.is_cancelled() => {}
             }
         }
     }
@@ -107,6 +111,9 @@ impl<P: Reach> Lane<P> {
     /// Takes the next span in hand and sets it on its way. Answers whether the lane got further.
     async fn advance(&mut self, drain: &CancellationToken) -> bool {
         for stream in Stream::ALL {
+            if !drain.is_cancelled() && self.tell(stream) {
+                return true;
+            }
             if !self.filler.has_more(stream) {
                 continue;
             }
@@ -125,10 +132,21 @@ impl<P: Reach> Lane<P> {
         false
     }
 
+    /// Sets a message on its way that tells of many events of a stream, if one is due. What is not
+    /// told when the lane drains is told after the next start.
+    fn tell(&mut self, stream: Stream) -> bool {
+        if self.ledger.digest().is_none() {
+            return false;
+        }
+        let Some(slot) = self.slots.take(stream) else { return false };
+        let Some(filled) = self.filler.digest_message(stream) else { return false };
+        self.deliver(Arc::new(filled), slot, Duration::ZERO);
+        true
+    }
+
     fn take_in_hand(&mut self, filled: Filled, slot: Slot) {
         if filled.is_settled() {
-            let Filled { stream, span, counts, received_us, .. } = filled;
-            self.ledger.settle(stream, span, counts, received_us);
+            self.ledger.settle(&filled, filled.counts);
         } else {
             self.ledger.begin(filled.stream, filled.span.clone(), filled.received_us);
             self.deliver(Arc::new(filled), slot, Duration::ZERO);
@@ -143,7 +161,7 @@ impl<P: Reach> Lane<P> {
             sleep(after).await;
             let mut counts = filled.counts;
             counts.add(delivery.deliver(&filled, slot).await);
-            ledger.settle(filled.stream, filled.span.clone(), counts, filled.received_us);
+            ledger.settle(&filled, counts);
         });
         self.in_hand.insert(task.id(), in_hand);
     }
@@ -165,5 +183,13 @@ impl<P: Reach> Lane<P> {
 
     fn is_drained(&self) -> bool {
         self.under_way.is_empty() && !Stream::ALL.iter().any(|stream| self.filler.has_more(*stream))
+    }
+}
+
+/// Waits for a moment; for none, for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }

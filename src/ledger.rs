@@ -2,6 +2,8 @@
 //!
 //! The lane writes them, the keeper saves them, status reads them. The books balance by
 //! construction of [`Cursor`]: received = accepted + filtered + digested + dead + shed + pending.
+//! What was digested and not told yet changes in the same lock, so that neither is ever saved
+//! without the other.
 
 use std::{
     ops::Range,
@@ -10,10 +12,16 @@ use std::{
 
 use serde::Serialize;
 use sidearm_sinks::contract::Stream;
+use tokio::time::Instant;
 
-use crate::journal::{
-    Journal, SinkCursors,
-    cursor::{Counts, Cursor},
+use crate::{
+    batch::Filled,
+    clock::Clock,
+    digest::{self, DigestMessage, DigestView, Judgement, Shown, Sight},
+    journal::{
+        Journal, SinkCursors,
+        cursor::{Counts, Cursor},
+    },
 };
 
 /// What became of the events of a lane, or of one stream of it.
@@ -57,6 +65,7 @@ struct UnderWay {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     books: Mutex<Books>,
+    clock: Clock,
 }
 
 #[derive(Debug)]
@@ -69,9 +78,12 @@ struct Books {
 }
 
 impl Ledger {
-    pub(crate) fn new(cursors: SinkCursors) -> Self {
+    /// Goes on from what was saved; `digest` says how like events are told, if at all.
+    pub(crate) fn new(mut cursors: SinkCursors, digest: Option<digest::Rules>) -> Self {
+        let clock = Clock::new();
+        cursors.incidents.resume(digest, clock.now_us());
         let books = Books { cursors, under_way: Default::default(), settled_us: 0, unsaved: true };
-        Self { books: Mutex::new(books) }
+        Self { books: Mutex::new(books), clock }
     }
 
     /// Notes that a batch was read. Its span was neither settled nor under way before.
@@ -82,21 +94,84 @@ impl Ledger {
         under_way.insert(place, UnderWay { span, received_us });
     }
 
-    /// Gives every event of `span`, received at `received_us`, its final fate.
-    pub(crate) fn settle(
-        &self,
-        stream: Stream,
-        span: Range<u64>,
-        counts: Counts,
-        received_us: u64,
-    ) {
-        let mut books = self.books();
-        books.under_way[stream.index()].retain(|other| other.span != span);
-        books.settled_us = books.settled_us.max(received_us);
-        if let Some(cursor) = &mut books.cursors.cursors[stream.index()] {
-            cursor.settle(span, counts);
+    /// Gives every event of what was in hand its final fate: of a span, or those that a digest
+    /// message has told of.
+    pub(crate) fn settle(&self, filled: &Filled, counts: Counts) {
+        match &filled.digest {
+            Some(message) => self.told(message, counts),
+            None => self.settle_span(filled, counts),
         }
+    }
+
+    fn settle_span(&self, filled: &Filled, counts: Counts) {
+        let Filled { stream, span, received_us, absorbed, .. } = filled;
+        let now_us = self.clock.now_us();
+        let mut books = self.books();
+        books.under_way[stream.index()].retain(|other| other.span != *span);
+        books.settled_us = books.settled_us.max(*received_us);
+        if let Some(cursor) = &mut books.cursors.cursors[stream.index()] {
+            cursor.settle(span.clone(), counts);
+        }
+        books.cursors.incidents.settle(absorbed, now_us);
         books.unsaved = true;
+    }
+
+    /// The events of a message that did not arrive were not told after all.
+    fn told(&self, message: &DigestMessage, counts: Counts) {
+        let now_us = self.clock.now_us();
+        let fate: Option<fn(&mut Counts) -> &mut u64> = match counts {
+            Counts { dead: 1.., .. } => Some(|counts| &mut counts.dead),
+            Counts { shed: 1.., .. } => Some(|counts| &mut counts.shed),
+            _ => None,
+        };
+        let mut books = self.books();
+        let SinkCursors { cursors, incidents } = &mut books.cursors;
+        if let Some(fate) = fate {
+            for (cursor, events) in cursors.iter_mut().zip(message.events) {
+                if let Some(cursor) = cursor {
+                    cursor.restate_digested(events, fate);
+                }
+            }
+        }
+        incidents.told(message, now_us);
+        books.unsaved = true;
+    }
+
+    /// What is to become of an event of a lane that tells like events together.
+    pub(crate) fn judge(&self, sight: &Sight) -> Judgement {
+        let now_us = self.clock.now_us();
+        self.books().cursors.incidents.judge(sight, now_us)
+    }
+
+    /// Notes that an event is on its way as a message of its own.
+    pub(crate) fn sending(&self, sight: &Sight, shown: Shown) {
+        let now_us = self.clock.now_us();
+        self.books().cursors.incidents.sending(sight, shown, now_us);
+    }
+
+    /// Notes that a span in hand brings more of an incident.
+    pub(crate) fn absorbing(&self, sight: &Sight) {
+        self.books().cursors.incidents.absorbing(sight);
+    }
+
+    /// The next digest message that is due and shows an event of this stream.
+    pub(crate) fn due(&self, stream: Stream, caught_up: bool) -> Option<DigestMessage> {
+        let now_us = self.clock.now_us();
+        let mut books = self.books();
+        let message = books.cursors.incidents.due(stream, caught_up, now_us)?;
+        books.unsaved = true;
+        Some(message)
+    }
+
+    /// When the next digest message will be due, as far as time alone decides.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        let next_us = self.books().cursors.incidents.next_us(self.clock.now_us())?;
+        Some(self.clock.instant(next_us))
+    }
+
+    /// What people see of the lane's digest; nothing where there is none and nothing left of one.
+    pub(crate) fn digest(&self) -> Option<DigestView> {
+        self.books().cursors.incidents.view()
     }
 
     /// Sheds what the journal no longer holds and no batch has in hand. Answers how many.

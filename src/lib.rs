@@ -4,7 +4,7 @@
 //!   KubeArmor relay
 //!        │ gRPC, raw bytes, never decoded on this side
 //!        ▼
-//!      relay ─► journal ─► fill: route, render, batch ─► deliver ─► wire ─► destination
+//!      relay ─► journal ─► fill: route, digest, render, batch ─► deliver ─► wire ─► destination
 //!                  ▲      ╰──────────── one lane a sink ───┬──╯
 //!                  │                                       ├── asks the sink: request, verdict
 //!                  ╰────────── settles what is final ◄─────╯
@@ -18,12 +18,14 @@
 //! - `lane`: one sink's way, as one loop: fill, deliver, settle
 //! - `fill`: from the journal to a batch
 //! - [`route`]: `when` and our own pod: which events a lane takes (CEL); pure
+//! - [`digest`]: many like events as few messages; pure
 //! - [`render`]: event to body: json, a schema, text, template; pure
 //! - `fields`, `samples`, `room`: what both read expressions with: names, events to try them on,
 //!   room on the stack
 //! - `batch`: what is in hand at once, and when a batch is full; pure
 //! - `deliver`: request, call, verdict; every retry there is
 //! - `pace`: backoff and rate as values; pure
+//! - `clock`: the time of day, for what outlives a restart
 //! - `dead_letters`: what will never be accepted, and why
 //! - [`wire`]: the only outgoing connections
 //! - `grpc`: what every gRPC client of ours shares
@@ -54,10 +56,12 @@
 pub mod admin;
 mod batch;
 pub mod cli;
+mod clock;
 pub mod config;
 mod dead_letters;
 mod deliver;
 pub mod demo;
+pub mod digest;
 pub mod engine;
 mod fields;
 mod fill;

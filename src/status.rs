@@ -11,6 +11,7 @@ use serde::Serialize;
 use sidearm_sinks::contract::Stream;
 
 use crate::{
+    digest::DigestView,
     journal::{Journal, JournalStatus},
     ledger::{Account, Ledger},
     meter::{LaneState, Meter, SECONDS},
@@ -60,6 +61,9 @@ pub struct SinkView {
     /// How long the oldest event without a final fate has been waiting, in seconds; 0 where none
     /// is.
     pub lag_seconds: f64,
+    /// Where like events are told together: what is so absorbed at present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestView>,
     /// Attempts by how they ended.
     pub requests: BTreeMap<&'static str, u64>,
     /// Events taken because their filter could not be evaluated.
@@ -147,6 +151,7 @@ impl LaneSource {
             ledger,
             streams: self.streams.iter().map(account).collect(),
             lag_seconds: if ledger.pending == 0 { 0.0 } else { age(self.ledger.oldest_us()) },
+            digest: self.ledger.digest(),
             requests: self.meter.outcomes().filter(|(_, count)| *count > 0).collect(),
             filter_errors: self.meter.filter_errors(),
             last_error: self.meter.last_error(),

@@ -25,7 +25,7 @@ pub use fields::{FIELDS, Field, FieldKind, Value};
 pub use id::EventId;
 pub use network::{Direction, Endpoint, Network};
 pub use view::Gap;
-pub(super) use view::Own;
+pub(super) use view::{Own, rfc3339};
 
 /// Which of the relay's streams an event came on. Alerts first: the order is that of precedence.
 #[derive(
@@ -125,7 +125,7 @@ impl<'a> Event<'a> {
 
     /// The event as shown by a message that tells of many like it.
     pub fn telling(self, digest: &'a Digest) -> Self {
-        Self { digest: Some(digest), ..self }
+        Self { digest: Some(digest), id: OnceLock::new(), ..self }
     }
 
     /// What the message tells beside this event; nothing where it tells of this event alone.
@@ -183,9 +183,13 @@ impl<'a> Event<'a> {
     }
 
     /// The same for the same message on every replica, retry and restart, whatever its place in
-    /// the journal and the configured cluster.
+    /// the journal and the configured cluster. A message that tells of many events has an id of
+    /// its own, so that no destination takes it for a copy of the event it shows.
     pub fn id(&self) -> EventId {
-        *self.id.get_or_init(|| id::of(self.kind, self.arrival.stream, self.message))
+        *self.id.get_or_init(|| {
+            let id = id::of(self.kind, self.arrival.stream, self.message);
+            self.digest.map_or(id, |digest| id::of_digest(id, digest))
+        })
     }
 }
 
@@ -274,6 +278,24 @@ mod tests {
         assert_eq!(event.field("From"), Some(Value::Str("2026-03-01T08:00:00.000000Z")));
         assert_eq!(event.field("Lost"), Some(Value::Int(3)));
         assert_eq!((event.cluster(), event.event_type()), ("shop-eu", "SidearmGap"));
+    }
+
+    #[test]
+    fn a_message_of_many_events_has_an_id_of_its_own() {
+        let digest = |events| Digest {
+            telling: crate::contract::Telling::Repeats,
+            events,
+            incidents: 1,
+            first_us: 1,
+            last_us: 2,
+            pods: Vec::new(),
+            processes: Vec::new(),
+        };
+        let event = || Event::decode(Kind::Event, ARRIVAL, b"", Overrides::none()).expect("empty");
+        let (few, many) = (digest(2), digest(3));
+        let ids = [event().id(), event().telling(&few).id(), event().telling(&many).id()];
+        assert_eq!(event().telling(&few).id(), ids[1]);
+        assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[1] != ids[2]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The relay prints its Go structures with `encoding/json`: members in the order of their
 //! declaration, empty ones left out (but for `PPID` and `UID`), maps by key, and `<`, `>`, `&`
-//! escaped. Gap records, which KubeArmor does not know, follow the same rules. Written straight
+//! escaped. Gap records and what a digest tells, which KubeArmor does not know, follow the same
+//! rules. Written straight
 //! from the view: this is the most travelled way of an event.
 
 mod text;
@@ -10,8 +11,8 @@ mod text;
 use sidearm_proto::feeder::AlertView;
 
 use super::{
-    Event, Stream,
-    event::{Gap, Own},
+    Digest, Event, Stream,
+    event::{Gap, Own, rfc3339},
 };
 pub use text::write_text;
 pub(crate) use text::{write_escaped, write_int};
@@ -23,6 +24,9 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
         Own::Gap(gap) => write_gap(event, gap, out),
         Own::Message { host_ip, level } => write_message(&event.view, host_ip, level, out),
         Own::Nothing => write_activity(&event.view, event.stream(), out),
+    }
+    if let Some(digest) = event.digest() {
+        write_digest(digest, out);
     }
     close(start, out);
 }
@@ -46,6 +50,38 @@ fn write_gap(event: &Event<'_>, gap: &Gap<'_>, out: &mut Vec<u8>) {
     text(out, b",\"To\":\"", &gap.to);
     text(out, b",\"Reason\":\"", gap.reason);
     number(out, b",\"Lost\":", i64::try_from(gap.lost).unwrap_or(i64::MAX));
+}
+
+fn write_digest(digest: &Digest, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"Digest\":");
+    let start = out.len();
+    text(out, b",\"Telling\":\"", digest.telling.name());
+    number(out, b",\"Events\":", i64::try_from(digest.events).unwrap_or(i64::MAX));
+    number(out, b",\"Incidents\":", i64::try_from(digest.incidents).unwrap_or(i64::MAX));
+    text(out, b",\"First\":\"", &rfc3339(digest.first_us));
+    text(out, b",\"Last\":\"", &rfc3339(digest.last_us));
+    for (name, counts) in [("Pods", &digest.pods), ("Processes", &digest.processes)] {
+        if !counts.is_empty() {
+            out.push(b',');
+            write_text(name, out);
+            out.push(b':');
+            write_counts(counts, out);
+        }
+    }
+    close(start, out);
+}
+
+/// The most frequent first, which members of an object could not say.
+fn write_counts(counts: &[(String, u64)], out: &mut Vec<u8>) {
+    let start = out.len();
+    for (name, count) in counts {
+        out.extend_from_slice(b",{\"Name\":");
+        write_text(name, out);
+        number(out, b",\"Events\":", i64::try_from(*count).unwrap_or(i64::MAX));
+        out.push(b'}');
+    }
+    out[start] = b'[';
+    out.push(b']');
 }
 
 fn write_message(view: &AlertView<'_>, host_ip: &str, level: &str, out: &mut Vec<u8>) {
@@ -230,6 +266,32 @@ mod tests {
             written(Kind::Gap, Stream::Alert, &gap.encode_to_vec(), ""),
             format!(
                 r#"{time},"Type":"SidearmGap","Stream":"alert",{from_to},"Reason":"the relay ended the stream","Lost":12}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn what_a_digest_tells_stands_at_the_end() {
+        let digest = Digest {
+            telling: crate::contract::Telling::Repeats,
+            events: 998,
+            incidents: 1,
+            first_us: 1_772_352_001_500_000,
+            last_us: 1_772_352_061_500_000,
+            pods: vec![("web".to_owned(), 997), ("<b>".to_owned(), 1)],
+            processes: Vec::new(),
+        };
+        let arrival = Arrival { stream: Stream::Message, sequence: 1, received_us: 1 };
+        let overrides = crate::contract::Overrides::none();
+        let event = Event::decode(Kind::Event, arrival, b"", overrides).expect("an event");
+        let mut out = Vec::new();
+        write(&event.telling(&digest), &mut out);
+        assert_eq!(
+            String::from_utf8(out).expect("JSON is UTF-8"),
+            concat!(
+                r#"{"Digest":{"Telling":"repeats","Events":998,"Incidents":1,"#,
+                r#""First":"2026-03-01T08:00:01.500000Z","Last":"2026-03-01T08:01:01.500000Z","#,
+                r#""Pods":[{"Name":"web","Events":997},{"Name":"\u003cb\u003e","Events":1}]}}"#,
             )
         );
     }

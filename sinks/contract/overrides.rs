@@ -1,10 +1,11 @@
 //! What the configuration says over the heads of events: the cluster's name, and how grave a
 //! policy's severity is.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How grave an event is, in the five steps that most destinations know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Gravity {
     /// Telemetry; nothing is amiss.
     Info,

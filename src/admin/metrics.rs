@@ -12,6 +12,7 @@ use prometheus_client::{
 use sidearm_sinks::contract::Stream;
 
 use crate::{
+    digest::DigestView,
     journal::StreamStatus,
     meter::LaneState,
     status::{RequestSeconds, SinkView, Status},
@@ -25,6 +26,22 @@ pub(super) fn write(status: Status) -> Result<String, fmt::Error> {
     encode(&mut text, &registry)?;
     Ok(text)
 }
+
+/// One figure of a lane's digest: its name, what it means, and where it stands.
+type DigestFigure = (&'static str, &'static str, fn(&DigestView) -> u64);
+
+const DIGEST: [DigestFigure; 2] = [
+    (
+        "sidearm_digest_open_incidents",
+        "Incidents of a sink whose repeats are absorbed at present",
+        |digest| digest.open,
+    ),
+    (
+        "sidearm_digest_untold_events",
+        "Events of a sink that were absorbed and not told yet",
+        |digest| digest.untold,
+    ),
+];
 
 #[derive(Debug)]
 struct Snapshot(Status);
@@ -119,6 +136,15 @@ impl Snapshot {
             gauge(to, "sidearm_lane_lag_seconds", "Age of a sink's oldest event without a fate")?,
             |view| view.lag_seconds,
         )?;
+        for (name, help, value) in DIGEST {
+            let mut metric = gauge(to, name, help)?;
+            for (sink, view) in &self.0.sinks {
+                let Some(digest) = &view.digest else { continue };
+                metric
+                    .encode_family(&[("sink", sink.as_str())])?
+                    .encode_gauge(&(value(digest) as i64))?;
+            }
+        }
         let mut state = gauge(to, "sidearm_lane_state", "1 for the state a lane is in")?;
         for (sink, view) in &self.0.sinks {
             for one in LaneState::ALL {

@@ -84,6 +84,10 @@ batch.events = 500
 # batch.in_flight = 4
 # Requests a second at most.
 # rate_per_second = 50
+# Like events as few messages: the first at once, repeats counted in one message every so long,
+# what goes beyond the hour's messages in one at its end. On by default for people's channels,
+# each with values of its own; false sends every event.
+# digest = { every = "10m", per_hour = 60 }
 "#;
 
 /// The whole file.
@@ -118,8 +122,8 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        AdminConfig, BatchTable, Budget, Config, Environment, JournalConfig, LaneTable, LogConfig,
-        RelayConfig, RelayTls, ShutdownConfig, TABLES, read,
+        AdminConfig, BatchTable, Budget, Config, DigestTable, Environment, JournalConfig,
+        LaneTable, LogConfig, RelayConfig, RelayTls, ShutdownConfig, TABLES, read,
     };
 
     /// Reads a text with the samples of every secret, and the files that the head names.
@@ -181,6 +185,7 @@ mod tests {
             keys::<LogConfig>(),
             keys::<LaneTable>(),
             keys::<BatchTable>(),
+            keys::<DigestTable>(),
             TABLES.map(str::to_owned).to_vec(),
         ];
         assert!(tables.iter().all(|keys| !keys.is_empty()), "{tables:?}");

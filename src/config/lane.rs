@@ -1,13 +1,13 @@
 //! A lane's own settings, checked against what the destination can take and what events look like.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-use sidearm_sinks::contract::{Destination, Facts, Format, Limits, Stream};
+use sidearm_sinks::contract::{Destination, DigestDefaults, Facts, Format, Limits, Stream};
 
 use super::{
     place::join,
     reader::Reader,
-    shape::{BatchLimits, BatchTable, LaneConfig, LaneTable},
+    shape::{BatchLimits, BatchTable, DigestKey, DigestTable, LaneConfig, LaneTable},
 };
 use crate::{render::Renderer, route::Route};
 
@@ -16,6 +16,15 @@ const MAX_IN_FLIGHT: usize = 64;
 
 /// An event is held back for company at most this long.
 const MAX_BATCH_WAIT: Duration = Duration::from_secs(600);
+
+/// How like events are told where a destination has no wish of its own and is asked to.
+const DIGEST: DigestDefaults =
+    DigestDefaults { every: Duration::from_secs(600), per_hour: 60, resolves: false };
+/// Repeats are absorbed at least and at most this long.
+const DIGEST_EVERY: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+/// One message a second is no digest any more.
+const DIGEST_PER_HOUR: RangeInclusive<u32> = 1..=3600;
 
 /// What is known of the destination a lane leads to.
 pub(super) struct Leads<'d> {
@@ -38,6 +47,8 @@ pub(super) fn check(
     let rate_per_second = rate(reader, path, table.rate_per_second);
     rehearse(reader, path, table.when.as_deref(), table.template.as_deref());
     let Leads { facts, to } = leads?;
+    let template = table.template.as_deref();
+    let digest = digest(reader, path, table.digest, &facts, format, template);
     let limits = facts.limits.clone();
     let limits = to.map_or(limits.clone(), |destination| destination.any().limits(limits));
     Some(LaneConfig {
@@ -48,6 +59,7 @@ pub(super) fn check(
         template: table.template,
         batch: batch(reader, &join(path, "batch"), &table.batch, &limits),
         rate_per_second: rate_per_second.or(facts.rate_per_second),
+        digest,
         facts,
     })
 }
@@ -144,6 +156,46 @@ fn batch(reader: &mut Reader<'_>, path: &str, given: &BatchTable, limits: &Limit
         );
     }
     batch
+}
+
+/// Like events told as one: where the destination wants it, or where it is asked for and the body
+/// can say how many they are.
+fn digest(
+    reader: &mut Reader<'_>,
+    path: &str,
+    given: Option<DigestKey>,
+    facts: &Facts,
+    format: Format,
+    template: Option<&str>,
+) -> Option<DigestDefaults> {
+    let path = join(path, "digest");
+    let Some(given) = given else { return facts.digest };
+    let table = match given {
+        DigestKey::Switch(false) => return None,
+        DigestKey::Switch(true) => DigestTable::default(),
+        DigestKey::Table(table) => table,
+    };
+    let tells = Renderer::new(format, template, false).is_ok_and(|body| body.tells_of_many());
+    if facts.digest.is_none() && !tells {
+        let message = format!(
+            "the format \"{}\" cannot say how many events a message stands for, expected json, \
+             text, or a template that names `count`",
+            format.name()
+        );
+        reader.problem(&path, None, message);
+    }
+    let defaults = facts.digest.unwrap_or(DIGEST);
+    let every = table.every.map_or(defaults.every, |every| every.0);
+    if !DIGEST_EVERY.contains(&every) {
+        let message = format!("found {} ms, expected 1 s to 24 h", every.as_millis());
+        reader.problem(&join(&path, "every"), None, message);
+    }
+    let per_hour = table.per_hour.unwrap_or(defaults.per_hour);
+    if !DIGEST_PER_HOUR.contains(&per_hour) {
+        let message = format!("found {per_hour}, expected 1 to {} messages", DIGEST_PER_HOUR.end());
+        reader.problem(&join(&path, "per_hour"), None, message);
+    }
+    Some(DigestDefaults { every, per_hour, ..defaults })
 }
 
 fn rate(reader: &mut Reader<'_>, path: &str, given: Option<f64>) -> Option<f64> {

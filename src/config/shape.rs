@@ -1,10 +1,13 @@
 //! The shape of the configuration file: every table, every key, every default.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use sidearm_sinks::contract::{
-    ByteSize, Destination, Facts, Format, Overrides, Span, Stream, parse_span,
+    ByteSize, Destination, DigestDefaults, Facts, Format, Overrides, Span, Stream, parse_span,
 };
 
 /// A whole configuration, checked, with every secret in its place.
@@ -248,6 +251,8 @@ pub struct LaneConfig {
     pub batch: BatchLimits,
     /// Requests a second at most; none is no limit.
     pub rate_per_second: Option<f64>,
+    /// How like events are told as one message; none where each is sent.
+    pub digest: Option<DigestDefaults>,
     /// What the catalogue says of the destination.
     pub facts: Facts,
 }
@@ -285,6 +290,51 @@ pub struct LaneTable {
     pub batch: BatchTable,
     /// See [`LaneConfig::rate_per_second`].
     pub rate_per_second: Option<f64>,
+    /// See [`LaneConfig::digest`].
+    pub digest: Option<DigestKey>,
+}
+
+/// `digest` of `[sinks.NAME]`: whether, or how, like events are told as one message.
+#[derive(Debug, Clone)]
+pub enum DigestKey {
+    /// `false`, or `true` for the destination's defaults.
+    Switch(bool),
+    /// A table.
+    Table(DigestTable),
+}
+
+/// `[sinks.NAME.digest]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DigestTable {
+    /// How long repeats are absorbed before one message tells of them.
+    pub every: Option<Span>,
+    /// Messages an hour at most.
+    pub per_hour: Option<u32>,
+}
+
+impl<'de> Deserialize<'de> for DigestKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = DigestKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("false, or a table such as { every = \"10m\", per_hour = 60 }")
+            }
+
+            fn visit_bool<E>(self, on: bool) -> Result<DigestKey, E> {
+                Ok(DigestKey::Switch(on))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<DigestKey, A::Error> {
+                DigestTable::deserialize(MapAccessDeserializer::new(map)).map(DigestKey::Table)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// `[sinks.NAME.batch]`

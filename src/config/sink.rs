@@ -22,7 +22,8 @@ use sidearm_sinks::contract::did_you_mean;
 const MAX_NAME_CHARS: usize = 64;
 
 /// The keys of a sink that are its lane's.
-const LANE_KEYS: [&str; 6] = ["streams", "when", "format", "template", "batch", "rate_per_second"];
+const LANE_KEYS: [&str; 7] =
+    ["streams", "when", "format", "template", "batch", "rate_per_second", "digest"];
 
 /// Reads one sink. Its mistakes are written down; nothing is answered where too little is left.
 pub(super) fn read(

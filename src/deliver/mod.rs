@@ -11,7 +11,7 @@ mod once;
 mod slot;
 mod target;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use sidearm_sinks::contract::{Batch, Question, Verdict};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -54,6 +54,16 @@ pub(crate) struct Delivery<P: Reach> {
 struct Part {
     batch: Batch,
     attempts: u32,
+    stands_for: Option<StandsFor>,
+}
+
+/// What a digest message's only record stands for.
+#[derive(Debug, Clone, Copy)]
+struct StandsFor {
+    events: u64,
+    /// The stream's next sequence number when the message was written: it is as young as that,
+    /// whatever the event it shows.
+    head: u64,
 }
 
 impl<P: Reach> Delivery<P> {
@@ -73,9 +83,13 @@ impl<P: Reach> Delivery<P> {
     pub(crate) async fn deliver(&self, filled: &Filled, mut slot: Slot) -> Counts {
         let mut counts = Counts::default();
         self.bury_unsendable(filled, &mut counts).await;
+        let stands_for = filled.digest.as_ref().map(|message| StandsFor {
+            events: message.digest.events,
+            head: self.journal.head(filled.stream),
+        });
         let batch = filled.batch.clone();
         let mut parts: Vec<Part> =
-            batch.into_iter().map(|batch| Part { batch, attempts: 0 }).collect();
+            batch.into_iter().map(|batch| Part { batch, attempts: 0, stands_for }).collect();
         while let Some(mut part) = parts.pop() {
             slot.hold().await;
             let pass = self.gate.pass().await;
@@ -142,7 +156,7 @@ impl<P: Reach> Delivery<P> {
                 counts.accepted += part.batch.len() as u64;
             }
             Verdict::Partly { refused, why } => self.partly(&part, refused, &why, counts).await,
-            Verdict::Later(..) if self.is_retired(&part.batch) => {
+            Verdict::Later(..) if self.is_retired(&part) => {
                 counts.shed += part.batch.len() as u64;
             }
             Verdict::Later(..) | Verdict::Blocked(_) | Verdict::Ask(_) => parts.push(part),
@@ -166,8 +180,9 @@ impl<P: Reach> Delivery<P> {
 
     /// Whether the journal has given all of it up meanwhile. What a destination answers *later* to
     /// for longer than that is shed, or one event it never decides on would hold its place for ever.
-    fn is_retired(&self, batch: &Batch) -> bool {
-        batch.record(batch.len() - 1).sequence < self.journal.first(batch.stream())
+    fn is_retired(&self, Part { batch, stands_for, .. }: &Part) -> bool {
+        let end = batch.record(batch.len() - 1).sequence + 1;
+        stands_for.map_or(end, |all| all.head) <= self.journal.first(batch.stream())
     }
 
     /// Settles record by record. What is to come again goes in runs of neighbours, in order.
@@ -181,7 +196,7 @@ impl<P: Reach> Delivery<P> {
         let mut again: Vec<Part> = Vec::new();
         let mut run_ends_at = None;
         for (index, verdict) in each.into_iter().enumerate() {
-            let one = || Part { batch: part.batch.cut(index..index + 1), attempts: part.attempts };
+            let one = || Part { batch: part.batch.cut(index..index + 1), ..part };
             match verdict {
                 Verdict::Accepted | Verdict::AcceptedBut(..) => counts.accepted += 1,
                 Verdict::Never(why) | Verdict::Smaller(why) => {
@@ -206,9 +221,8 @@ impl<P: Reach> Delivery<P> {
     async fn halve(&self, part: Part, why: &str, parts: &mut Vec<Part>, counts: &mut Counts) {
         match part.batch.halves() {
             Some((first, second)) => {
-                let attempts = part.attempts;
-                parts.push(Part { batch: second, attempts });
-                parts.push(Part { batch: first, attempts });
+                parts.push(Part { batch: second, ..part });
+                parts.push(Part { batch: first, ..part });
             }
             None => self.bury(&part, why, counts).await,
         }
@@ -224,7 +238,7 @@ impl<P: Reach> Delivery<P> {
              and does not say which: {why}"
         );
         for place in 0..records {
-            let one = Part { batch: part.batch.cut(place..place + 1), attempts: part.attempts };
+            let one = Part { batch: part.batch.cut(place..place + 1), ..*part };
             self.write_down(&one, &reason).await;
         }
         counts.dead += refused as u64;
@@ -239,6 +253,7 @@ impl<P: Reach> Delivery<P> {
     /// Writes the only event of a part down as a dead letter.
     async fn write_down(&self, part: &Part, reason: &str) {
         let record = part.batch.record(0);
+        let reason = &*reason_of(reason, part.stands_for.map(|all| all.events));
         let death = Death {
             stream: part.batch.stream(),
             sequence: record.sequence,
@@ -251,7 +266,10 @@ impl<P: Reach> Delivery<P> {
     }
 
     async fn bury_unsendable(&self, filled: &Filled, counts: &mut Counts) {
-        for dead in filled.dead.chunks(DEAD_AT_ONCE) {
+        let events = filled.digest.as_ref().map(|message| message.digest.events);
+        let dead: Vec<_> =
+            filled.dead.iter().map(|(at, why)| (*at, reason_of(why, events))).collect();
+        for dead in dead.chunks(DEAD_AT_ONCE) {
             let deaths: Vec<Death<'_>> = dead
                 .iter()
                 .map(|(sequence, reason)| Death {
@@ -305,6 +323,14 @@ impl<P: Reach> Delivery<P> {
         self.meter.trouble(why);
         tracing::warn!(events = batch.len(), "{why}");
         Verdict::Later(Some(Duration::ZERO), why.to_owned())
+    }
+}
+
+/// Why a record is set aside, and what is lost with it.
+fn reason_of(why: &str, events: Option<u64>) -> Cow<'_, str> {
+    match events.filter(|events| *events > 0) {
+        Some(events) => format!("{why} (the message told of {events} events)").into(),
+        None => why.into(),
     }
 }
 

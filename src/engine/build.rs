@@ -10,6 +10,7 @@ use crate::{
     config::{Config, LaneConfig, Rebuild, SinkConfig},
     dead_letters::DeadLetters,
     deliver::{Delivery, Target, words},
+    digest,
     fill::{Filler, Rules},
     journal::{Journal, SinkCursors, cursor::Cursor},
     lane::{Ending, Lane},
@@ -74,7 +75,10 @@ impl Site<'_> {
         let target = Target::new(&name, destination, rebuild, self.wires.clone())
             .map_err(|error| StartError::sink(&name, error))?;
         let (target, meter) = (Arc::new(target), Arc::new(Meter::new()));
-        let ledger = Arc::new(Ledger::new(self.cursors(&name, &config.streams).await?));
+        let ledger = Arc::new(Ledger::new(
+            self.cursors(&name, &config.streams).await?,
+            config.digest.map(digest::Rules::from),
+        ));
         let dead_letters = DeadLetters::new(self.journal.folder(), &name, self.dead_letters_bytes);
         let filler =
             Filler::new(rules, target.clone(), self.journal.clone(), ledger.clone(), meter.clone());
@@ -130,6 +134,7 @@ fn rules(config: &LaneConfig, overrides: &Overrides) -> Result<Rules, StartError
         renderer: renderer(config).map_err(wrong)?,
         limits: config.batch,
         overrides: overrides.clone(),
+        digests: config.digest.is_some(),
     })
 }
 

@@ -96,6 +96,14 @@ impl Cursor {
         self.cover(span);
     }
 
+    /// Says that the message which told of `events` digested ones has met another fate.
+    pub fn restate_digested(&mut self, events: u64, fate: fn(&mut Counts) -> &mut u64) {
+        // Counts that began anew know nothing of what was digested before.
+        let events = events.min(self.counts.digested);
+        self.counts.digested -= events;
+        *fate(&mut self.counts) += events;
+    }
+
     /// Sheds what lies below `first`, is not settled, and is not in `under_way` (sorted, apart).
     /// Answers how many events that were.
     pub fn shed_below(&mut self, first: u64, under_way: &[Range<u64>]) -> u64 {

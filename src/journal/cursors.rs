@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use sidearm_sinks::contract::Stream;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::{cursor::Cursor, disk::Disk, shared::Shared};
-use crate::config::SyncPolicy;
+use crate::{config::SyncPolicy, digest::Incidents};
 
 const MAGIC: &str = "sidearm cursors 1 crc32c";
 const MAX_NAME_BYTES: usize = 64;
@@ -28,6 +29,21 @@ const MAX_SINKS: usize = 1_024;
 pub struct SinkCursors {
     /// Of each stream, by [`Stream::index`]; none where the sink never took it.
     pub cursors: [Option<Cursor>; 3],
+    /// What it was told of and what waits to be told, where like events are told together.
+    pub incidents: Incidents,
+}
+
+/// The file's JSON.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct File {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alert: Option<Cursor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<Cursor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<Cursor>,
+    #[serde(default, skip_serializing_if = "Incidents::is_empty")]
+    incidents: Incidents,
 }
 
 /// When each sink's file was last made safe from a power cut.
@@ -52,7 +68,7 @@ pub(super) fn load(shared: &Shared, sink: &str) -> io::Result<SinkCursors> {
         warn!(sink, %error, "the damaged cursors could not be set aside");
     }
     let cursors = Stream::ALL.map(|stream| Some(Cursor::new(shared.stream(stream).first())));
-    Ok(SinkCursors { cursors })
+    Ok(SinkCursors { cursors, incidents: Incidents::default() })
 }
 
 /// Replaces the cursors of a sink. Blocks.
@@ -106,11 +122,9 @@ fn path(folder: &Path, sink: &str) -> io::Result<PathBuf> {
 }
 
 fn encode(cursors: &SinkCursors) -> io::Result<Vec<u8>> {
-    let streams: BTreeMap<&str, &Cursor> = Stream::ALL
-        .iter()
-        .filter_map(|stream| Some((stream.name(), cursors.cursors[stream.index()].as_ref()?)))
-        .collect();
-    let json = serde_json::to_string(&streams)?;
+    let SinkCursors { cursors, incidents } = cursors.clone();
+    let [alert, message, log] = cursors;
+    let json = serde_json::to_string(&File { alert, message, log, incidents })?;
     Ok(format!("{MAGIC} {:08x}\n{json}\n", crc32c::crc32c(json.as_bytes())).into_bytes())
 }
 
@@ -120,8 +134,8 @@ fn decode(bytes: &[u8]) -> Option<SinkCursors> {
     if u32::from_str_radix(crc, 16).ok()? != crc32c::crc32c(json.as_bytes()) {
         return None;
     }
-    let mut streams: BTreeMap<String, Cursor> = serde_json::from_str(json).ok()?;
-    Some(SinkCursors { cursors: Stream::ALL.map(|stream| streams.remove(stream.name())) })
+    let File { alert, message, log, incidents } = serde_json::from_str(json).ok()?;
+    Some(SinkCursors { cursors: [alert, message, log], incidents })
 }
 
 #[cfg(test)]
@@ -131,7 +145,15 @@ mod tests {
     fn cursors() -> SinkCursors {
         let mut cursor = Cursor::new(10);
         cursor.settle(20..25, Counts { accepted: 5, ..Counts::default() });
-        SinkCursors { cursors: [Some(cursor), None, Some(Cursor::new(3))] }
+        let cursors = [Some(cursor), None, Some(Cursor::new(3))];
+        SinkCursors { cursors, incidents: Incidents::default() }
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_digests_is_loaded() {
+        let json = r#"{"alert":{"origin":10,"low":10,"above":{"20":25},"counts":{"accepted":5,"filtered":0,"digested":0,"dead":0,"shed":0}},"log":{"origin":3,"low":3,"above":{},"counts":{"accepted":0,"filtered":0,"digested":0,"dead":0,"shed":0}}}"#;
+        let file = format!("{MAGIC} {:08x}\n{json}\n", crc32c::crc32c(json.as_bytes()));
+        assert_eq!(decode(file.as_bytes()), Some(cursors()));
     }
 
     #[test]

@@ -60,6 +60,15 @@ impl Renderer {
         }
     }
 
+    /// Whether its bodies say how many events a message stands for.
+    pub fn tells_of_many(&self) -> bool {
+        match &self.form {
+            Form::Written(format, _) => *format == Format::Json,
+            Form::Text { .. } => true,
+            Form::Template(template) => template.names("count"),
+        }
+    }
+
     /// Appends an event's body to `out`.
     ///
     /// # Errors

@@ -63,6 +63,11 @@ impl Template {
         Ok(template)
     }
 
+    /// Whether it names a field.
+    pub(super) fn names(&self, field: &str) -> bool {
+        self.fields.contains(&field)
+    }
+
     /// Appends what the template writes for an event; on an error `out` is as it was.
     pub(super) fn render(&self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         let values: BTreeMap<&'static str, Value> =

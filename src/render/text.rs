@@ -8,7 +8,7 @@
 //! Absent parts leave no trace. Whatever comes from the event passes [`write_visible`].
 
 use anstyle::{AnsiColor, Color, Style};
-use sidearm_sinks::contract::{Event, Stream, Value, write_visible};
+use sidearm_sinks::contract::{Digest, Event, Stream, Telling, Value, write_visible};
 
 use super::gap_in_words;
 
@@ -27,6 +27,9 @@ pub(super) fn write(event: &Event<'_>, colour: bool, out: &mut Vec<u8>) {
             Stream::Log => line.log(),
             Stream::Message => line.message(),
         }
+    }
+    if let Some(digest) = event.digest() {
+        line.digest(digest);
     }
 }
 
@@ -53,9 +56,7 @@ struct Line<'l> {
 
 impl Line<'_> {
     fn time(&mut self) {
-        let time = jiff::Timestamp::from_microsecond(self.event.time_us()).unwrap_or_default();
-        let time = time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
-        self.styled(DIM, &time);
+        self.styled(DIM, &moment(self.event.time_us()));
     }
 
     fn alert(&mut self) {
@@ -127,6 +128,26 @@ impl Line<'_> {
         self.part(DIM, " tags ", &tags);
     }
 
+    /// A line that says how many events the message stands for.
+    fn digest(&mut self, digest: &Digest) {
+        let Digest { events, incidents, .. } = digest;
+        let words = match digest.telling {
+            Telling::Repeats => format!("{events} more like it"),
+            Telling::Quiet => "quiet since".to_owned(),
+            Telling::Held => format!("one of {events} events of {incidents} incidents held back"),
+        };
+        self.out.extend_from_slice(b"\n   ");
+        self.part(MAGENTA, "", &words);
+        if digest.telling != Telling::Quiet {
+            self.part(PLAIN, "from ", &moment(digest.first_us));
+            self.part(PLAIN, "to ", &moment(digest.last_us));
+        } else {
+            self.part(PLAIN, "", &moment(digest.last_us));
+        }
+        self.part(PLAIN, " in ", &counts(&digest.pods));
+        self.part(PLAIN, " by ", &counts(&digest.processes));
+    }
+
     fn throttled(&mut self) {
         self.part(MAGENTA, "", "THROTTLED");
         let (most, seconds) =
@@ -163,6 +184,16 @@ impl Line<'_> {
     }
 }
 
+fn moment(time_us: i64) -> String {
+    let time = jiff::Timestamp::from_microsecond(time_us).unwrap_or_default();
+    time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+fn counts(counts: &[(String, u64)]) -> String {
+    let counts: Vec<_> = counts.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+    counts.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use sidearm_proto::{feeder, sidearm};
@@ -187,6 +218,33 @@ mod tests {
              in shop/web-7c9f/web  Permission denied\n    policy no-package-managers: \
              package manager denied  tags NIST, MITRE_T1036_masquerading"
         );
+    }
+
+    #[test]
+    fn a_digest_says_how_many_when_and_where() {
+        let mut digest = Digest {
+            telling: Telling::Repeats,
+            events: 998,
+            incidents: 1,
+            first_us: 1_779_770_817_355_927,
+            last_us: 1_779_770_877_000_000,
+            pods: vec![("web-7c9f".to_owned(), 990), ("web-\u{1b}".to_owned(), 8)],
+            processes: vec![("/usr/bin/apt".to_owned(), 998)],
+        };
+        let last_line = |digest: &Digest| {
+            let (made, mut out) = (alert(blocked_apt()), Vec::new());
+            write(&made.view().telling(digest), false, &mut out);
+            let text = String::from_utf8(out).expect("what is shown is text");
+            text.lines().last().expect("three lines").to_owned()
+        };
+        assert_eq!(
+            last_line(&digest),
+            "    998 more like it from 2026-05-26 04:46:57.355 to 2026-05-26 04:47:57.000  \
+             in web-7c9f (990), web-\\x1b (8)  by /usr/bin/apt (998)"
+        );
+        digest.telling = Telling::Quiet;
+        (digest.pods, digest.processes) = (Vec::new(), Vec::new());
+        assert_eq!(last_line(&digest), "    quiet since 2026-05-26 04:47:57.000");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod acknowledgement;
 mod commands;
 mod crash;
 mod delivery;
+mod digest;
 mod partly;
 mod priority;
 mod relay;

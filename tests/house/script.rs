@@ -52,6 +52,17 @@ struct Inner {
     /// The id each number came with, and whether a number ever came with another.
     ids: HashMap<u64, String>,
     ids_differ: bool,
+    /// What each message taken stood for, in order; gap records not among them.
+    told: Vec<Told>,
+}
+
+/// What one message stood for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// `event` where it was a message of its own, else as the digest calls itself.
+    pub(crate) telling: String,
+    pub(crate) events: u64,
+    pub(crate) incidents: u64,
 }
 
 impl Script {
@@ -65,6 +76,7 @@ impl Script {
             gaps: HashSet::new(),
             ids: HashMap::new(),
             ids_differ: false,
+            told: Vec::new(),
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -96,6 +108,16 @@ impl Script {
         self.inner.lock().unwrap().taken.clone()
     }
 
+    /// What each message it took stood for, in order.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        self.inner.lock().unwrap().told.clone()
+    }
+
+    /// Events that the messages it took stood for, all together.
+    pub(crate) fn told_events(&self) -> u64 {
+        self.inner.lock().unwrap().told.iter().map(|told| told.events).sum()
+    }
+
     /// The ids of the gap records it took.
     pub(crate) fn gaps(&self) -> HashSet<String> {
         self.inner.lock().unwrap().gaps.clone()
@@ -120,13 +142,16 @@ impl Script {
         let act = (inner.decide)(request, &numbers);
         if matches!(act, Act::Accept | Act::LoseReply | Act::Slow(_)) {
             inner.taken.extend(&numbers);
-            for Event { number, id } in events {
+            for Event { number, id, told } in events {
+                let is_gap = told.is_none();
+                inner.told.extend(told);
                 match number {
                     Some(number) => {
                         let known = inner.ids.entry(number).or_insert_with(|| id.clone()).clone();
                         inner.ids_differ |= known != id;
                     }
-                    None => drop(inner.gaps.insert(id)),
+                    None if is_gap => drop(inner.gaps.insert(id)),
+                    None => {}
                 }
             }
         }
@@ -135,8 +160,10 @@ impl Script {
 }
 
 struct Event {
+    /// None of a gap record, and of a message that stands for many.
     number: Option<u64>,
     id: String,
+    told: Option<Told>,
 }
 
 /// Reads one line of a HEC body.
@@ -145,7 +172,15 @@ fn read(line: &str) -> Event {
     let number = value["event"]["ExecEvent"]["ExecID"].as_str().map(|id| id.parse().unwrap());
     let is_gap = value["event"]["Type"] == "SidearmGap";
     assert!(number.is_some() != is_gap, "every event but a gap record is numbered: {line}");
-    Event { number, id: value["fields"]["event_id"].as_str().unwrap().to_owned() }
+    let id = value["fields"]["event_id"].as_str().unwrap().to_owned();
+    let digest = &value["event"]["Digest"];
+    let Some(telling) = digest["Telling"].as_str() else {
+        let told = Told { telling: "event".to_owned(), events: 1, incidents: 1 };
+        return Event { number, id, told: number.map(|_| told) };
+    };
+    let count = |name: &str| digest[name].as_u64().unwrap_or_default();
+    let (events, incidents) = (count("Events"), count("Incidents"));
+    Event { number: None, id, told: Some(Told { telling: telling.to_owned(), events, incidents }) }
 }
 
 impl Wire<Http> for Script {

@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use buffa::encoding::{Tag, WireType, encode_varint};
+use buffa::{
+    Message as _,
+    encoding::{Tag, WireType, encode_varint},
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -15,6 +18,7 @@ use sidearm::{
     status::{SinkView, Status},
     wire::Wires,
 };
+use sidearm_proto::feeder;
 use sidearm_sinks::contract::Stream;
 use tokio::{io::DuplexStream, sync::mpsc, task::JoinHandle, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
@@ -101,6 +105,22 @@ impl House {
             self.published[stream.index()].push(self.story.number());
             self.relay.publish(stream, message);
             if sent % 200 == 199 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    /// Publishes `count` alerts that differ in their number alone.
+    pub(crate) async fn publish_alike(&mut self, alert: &feeder::Alert, count: usize) {
+        for _ in 0..count {
+            let number = self.published[Stream::Alert.index()].len() as u64 + 1;
+            let mut alert = alert.clone();
+            alert.ExecEvent =
+                feeder::ExecEvent { ExecID: number.to_string(), ..Default::default() }.into();
+            self.published[Stream::Alert.index()].push(number);
+            self.relay.publish(Stream::Alert, alert.encode_to_vec().into());
+            if number.is_multiple_of(200) {
                 sleep(Duration::from_millis(10)).await;
             }
         }

@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt, ops::Range};
 
 use twox_hash::XxHash3_128;
 
-use super::{Kind, Stream};
+use super::{super::Digest, Kind, Stream};
 
 /// 128 bits that name an event: a hash of its message in canonical form (fields in number order,
 /// map entries and label order sorted), so the same on every replica, retry and restart.
@@ -51,6 +51,16 @@ pub(super) fn of(kind: Kind, stream: Stream, message: &[u8]) -> EventId {
     }
     sort_entries(&mut canonical, entries);
     EventId(XxHash3_128::oneshot_with_seed(shape.seed, &canonical))
+}
+
+/// The id of a message that shows the event of this id and tells of many.
+pub(super) fn of_digest(EventId(event): EventId, digest: &Digest) -> EventId {
+    let mut hash = XxHash3_128::with_seed(digest.telling as u64);
+    hash.write(&event.to_be_bytes());
+    hash.write(&digest.events.to_be_bytes());
+    hash.write(&digest.first_us.to_be_bytes());
+    hash.write(&digest.last_us.to_be_bytes());
+    EventId(hash.finish_128())
 }
 
 /// Which fields have parts in random order, by number; 0 where a message has no such field.

@@ -117,7 +117,7 @@ pub(super) fn of_gap(message: &[u8]) -> Seen<'_> {
 }
 
 /// UTC with microseconds; a moment beyond year 9999 or before -9999 shows as that end of time.
-pub(super) fn rfc3339(micros: i64) -> String {
+pub(in crate::contract) fn rfc3339(micros: i64) -> String {
     let end = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
     let moment = Timestamp::from_microsecond(micros).unwrap_or(end);
     DateTimePrinter::new().precision(Some(6)).timestamp_to_string(&moment)

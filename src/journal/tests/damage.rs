@@ -130,7 +130,8 @@ async fn numbers_a_sink_has_settled_are_not_given_out_again() {
     let opened = Opened::at(&folder).await;
     let mut cursor = Cursor::new(0);
     cursor.settle(0..30, Counts { accepted: 30, ..Counts::default() });
-    let kept = SinkCursors { cursors: [Some(cursor), None, None] };
+    let cursors = [Some(cursor), None, None];
+    let kept = SinkCursors { cursors, ..SinkCursors::default() };
     opened.journal.save_cursors("soc", &kept).await.expect("they are saved");
     opened.close().await;
     // A power cut took the last two blocks.

@@ -145,7 +145,8 @@ async fn cursors_come_back_and_a_damaged_file_begins_at_the_oldest() {
     assert_eq!(journal.load_cursors("soc").await.expect("none yet"), SinkCursors::default());
     let mut cursor = Cursor::new(0);
     cursor.settle(0..7, Counts { accepted: 7, ..Counts::default() });
-    let kept = SinkCursors { cursors: [Some(cursor), None, None] };
+    let cursors = [Some(cursor), None, None];
+    let kept = SinkCursors { cursors, ..SinkCursors::default() };
     journal.save_cursors("soc", &kept).await.expect("they are saved");
     assert_eq!(journal.load_cursors("soc").await.expect("they are there"), kept);
 
