@@ -88,8 +88,14 @@ fn slim_log(mut log: feeder::Log) -> Vec<u8> {
 
 fn cut<const TEXTS: usize>(texts: [&mut String; TEXTS]) {
     for text in texts {
-        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+        text.truncate(start_of(text, MAX_TEXT_BYTES).len());
     }
+}
+
+/// The start of a text, cut between two characters.
+pub(super) fn start_of(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or_default()]
 }
 
 fn write_base64<S: Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::shown::start_of;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sidearm_sinks::contract::{Event, Gravity, Stream};
 use twox_hash::XxHash3_128;
@@ -71,7 +72,7 @@ impl Default for Rank {
 }
 
 fn short(name: &str) -> String {
-    name[..name.floor_char_boundary(MAX_NAME_BYTES)].to_owned()
+    start_of(name, MAX_NAME_BYTES).to_owned()
 }
 
 impl fmt::Display for Key {

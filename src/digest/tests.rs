@@ -292,7 +292,7 @@ proptest! {
                 Step::Event { incident, gravity, blocked, settle } => {
                     let taken = bench.take(&sight(incident, Gravity::ALL[gravity], blocked));
                     events += 1;
-                    if settle { drop(bench.settle(taken)) } else { spans.push(taken) }
+                    if settle { bench.settle(taken); } else { spans.push(taken) }
                 }
                 Step::Wait { seconds } => bench.now_us += seconds * SECOND_US,
                 Step::Tell { arrive } => {
@@ -301,13 +301,13 @@ proptest! {
                     }
                 }
                 Step::SettleAll => {
-                    spans.drain(..).for_each(|taken| drop(bench.settle(taken)));
+                    for taken in spans.drain(..) { bench.settle(taken); }
                     messages.drain(..).for_each(|message| bench.arrive(&message));
                 }
             }
             prop_assert_eq!(bench.told + bench.untold() + spans.len() as u64, events);
         }
-        spans.drain(..).for_each(|taken| drop(bench.settle(taken)));
+        for taken in spans.drain(..) { bench.settle(taken); }
         messages.drain(..).for_each(|message| bench.arrive(&message));
         bench.rest();
         prop_assert_eq!((bench.told, bench.untold()), (events, 0));

@@ -63,7 +63,7 @@ impl Renderer {
     /// Whether its bodies say how many events a message stands for.
     pub fn tells_of_many(&self) -> bool {
         match &self.form {
-            Form::Written(format, _) => *format == Format::Json,
+            Form::Written(format, _) => *format != Format::Native,
             Form::Text { .. } => true,
             Form::Template(template) => template.names("count"),
         }
