@@ -178,8 +178,8 @@ fn digest(
     let tells = Renderer::new(format, template, false).is_ok_and(|body| body.tells_of_many());
     if facts.digest.is_none() && !tells {
         let message = format!(
-            "the format \"{}\" cannot say how many events a message stands for, expected json, \
-             text, or a template that names `count`",
+            "the format \"{}\" cannot say how many events a message stands for, expected another \
+             one, or a template that names `count`",
             format.name()
         );
         reader.problem(&path, None, message);
