@@ -195,6 +195,10 @@ pub enum Format {
     Template,
     /// The Elastic Common Schema.
     Ecs,
+    /// The Open Cybersecurity Schema Framework: an activity, of the class of what was done.
+    Ocsf,
+    /// The Open Cybersecurity Schema Framework: a detection finding.
+    OcsfFinding,
 }
 
 impl Format {
@@ -209,13 +213,15 @@ impl Format {
             Self::Text => "text",
             Self::Template => "template",
             Self::Ecs => "ecs",
+            Self::Ocsf => "ocsf",
+            Self::OcsfFinding => "ocsf_finding",
         }
     }
 
     /// Whether its bodies are one JSON object each.
     pub fn is_json(self) -> bool {
         match self {
-            Self::Json | Self::Ecs | Self::Otlp => true,
+            Self::Json | Self::Ecs | Self::Ocsf | Self::OcsfFinding | Self::Otlp => true,
             Self::Native | Self::Cef | Self::Leef | Self::Text | Self::Template => false,
         }
     }

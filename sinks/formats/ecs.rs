@@ -34,30 +34,15 @@ mod own;
 mod parts;
 
 use super::{
-    deed::{Call, Deed},
     object::{self, Object},
-    time::{self, Moment},
+    seen::Seen,
+    time,
 };
-use crate::contract::{Event, Network, Stream};
-
-/// What is asked for in more than one place, asked once.
-struct Seen<'e> {
-    event: &'e Event<'e>,
-    moment: Moment<'e>,
-    details: Vec<(&'e str, &'e str)>,
-    call: Call<'e>,
-    deed: Deed,
-    network: Option<Network<'e>>,
-    tags: Vec<&'e str>,
-}
+use crate::contract::{Event, Stream};
 
 /// Appends an event as one document, without a line end.
 pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
-    let details = event.event_data();
-    let call = Call::of(&details);
-    let deed = Deed::of(event, call);
-    let (moment, network, tags) = (Moment::of(event), event.network(), event.tags());
-    let seen = Seen { event, moment, details, call, deed, network, tags };
+    let seen = Seen::of(event);
     object::write(out, |document| {
         document.plain("@timestamp", |out| seen.moment.write(out));
         document.object("ecs", |ecs| ecs.text("version", "8.17.0"));

@@ -12,8 +12,10 @@ pub mod leef;
 mod line;
 mod names;
 mod object;
+pub mod ocsf;
 pub mod otlp;
 mod rest;
+mod seen;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -32,6 +34,8 @@ pub fn writer(format: Format) -> Option<Writer> {
         Format::Native => Some(|_, _| {}),
         Format::Json => Some(json::write),
         Format::Ecs => Some(ecs::write),
+        Format::Ocsf => Some(ocsf::write),
+        Format::OcsfFinding => Some(ocsf::write_finding),
         Format::Otlp => Some(otlp::write),
         Format::Cef => Some(cef::write),
         Format::Leef => Some(leef::write),

@@ -59,6 +59,11 @@ impl Object<'_> {
         write_int(self.out, value);
     }
 
+    /// A number as a text.
+    pub(super) fn digits(&mut self, name: &'static str, value: i64) {
+        self.plain(name, |out| write_int(out, value));
+    }
+
     /// A number, unless it is 0.
     #[inline]
     pub(super) fn some_number(&mut self, name: &'static str, value: impl Into<i64>) {
@@ -66,6 +71,12 @@ impl Object<'_> {
             0 => {}
             value => self.number(name, value),
         }
+    }
+
+    /// A condition.
+    pub(super) fn condition(&mut self, name: &'static str, value: bool) {
+        self.name(name);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// An object.
@@ -139,6 +150,21 @@ impl List<'_> {
         }
     }
 
+    /// An object.
+    pub(super) fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
+        let (before, empty) = (self.out.len(), self.empty);
+        self.next();
+        self.out.push(b'{');
+        let mut inner = Object { out: &mut *self.out, empty: true };
+        members(&mut inner);
+        if inner.empty {
+            self.out.truncate(before);
+            self.empty = empty;
+        } else {
+            self.out.push(b'}');
+        }
+    }
+
     fn next(&mut self) {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
@@ -200,20 +226,23 @@ mod tests {
             o.text("a", "\"<\n");
             o.object("b", |o| {
                 o.number("c", -7);
+                o.condition("d", true);
                 o.object("e", |o| o.text("f", ""));
                 o.lower("g", "SYS_Ä");
             });
             o.list("h", |l| {
                 l.text("1");
                 l.text("");
+                l.object(|o| o.text("a", ""));
                 l.joined(&["2", "", "3"]);
+                l.object(|o| o.text("a", "4"));
             });
             o.plain("i", |out| out.push(b'x'));
             o.joined("j", &["k=", "\\"]);
         });
         assert_eq!(
             all,
-            r#"before{"a":"\"\u003c\n","b":{"c":-7,"g":"sys_Ä"},"h":["1","23"],"i":"x","j":"k=\\"}"#
+            r#"before{"a":"\"\u003c\n","b":{"c":-7,"d":true,"g":"sys_Ä"},"h":["1","23",{"a":"4"}],"i":"x","j":"k=\\"}"#
         );
     }
 }

@@ -233,6 +233,12 @@ pub(super) fn nothing_is_lost(name: &str, event: &Event<'_>, body: &Value) {
     leaves_of_event(&sent, &mut all);
     for (field, value) in all {
         let parts: Vec<&str> = match field.as_str() {
+            // Algorithms are written with and without a dash.
+            "HashAlgo"
+                if texts.iter().any(|text| text.replace('-', "").eq_ignore_ascii_case(&value)) =>
+            {
+                continue;
+            }
             // The same moment as UpdatedTime, or told beside it.
             "Timestamp" if event.time_us().div_euclid(1_000_000) == event.view.Timestamp => {
                 continue;

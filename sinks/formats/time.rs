@@ -26,6 +26,11 @@ impl<'e> Moment<'e> {
         }
     }
 
+    /// In milliseconds since 1970, rounded down.
+    pub(super) fn ms(&self) -> i64 {
+        ms(self.us)
+    }
+
     /// In seconds since 1970, rounded down.
     pub(super) fn seconds(&self) -> i64 {
         self.us.div_euclid(1_000_000)
@@ -43,6 +48,11 @@ impl<'e> Moment<'e> {
             None => write(self.us, out),
         }
     }
+}
+
+/// A moment in milliseconds since 1970, rounded down.
+pub(super) fn ms(moment_us: i64) -> i64 {
+    moment_us.clamp(FIRST_US, LAST_US).div_euclid(1_000)
 }
 
 /// Appends a moment; beyond the years that can be written, the nearest that can.

@@ -1,9 +1,8 @@
 //! `kubearmor.*`: what ECS has no field for.
 
 use super::{
-    super::{deed::Deed, names::ip, object::Object, rest, time},
-    Seen,
-    parts::{hash_field, starts_program},
+    super::{names::ip, object::Object, rest, seen::Seen, time},
+    parts::hash_field,
 };
 use crate::contract::Digest;
 
@@ -15,7 +14,7 @@ pub(super) fn write(seen: &Seen<'_>, document: &mut Object<'_>) {
         own.text("action", event.action());
         own.text("result", event.result());
         own.text("gravity", event.gravity().name());
-        own.text("resource", resource(seen));
+        own.text("resource", seen.other_resource());
         own.text("data", event.data());
         own.object("event_data", |into| rest::details(event, &seen.details, "others", into));
         own.text("remote_host", seen.network.map_or("", |network| network.remote_host));
@@ -64,15 +63,6 @@ fn circumstances(seen: &Seen<'_>, own: &mut Object<'_>) {
     own.text("severity", rest::severity(event));
     if ip(event.host_ip()).is_none() {
         own.text("host_ip", event.host_ip());
-    }
-}
-
-/// `Resource` where no field of ECS holds it whole.
-fn resource<'e>(seen: &Seen<'e>) -> &'e str {
-    match seen.deed {
-        Deed::Process if starts_program(seen) => "",
-        _ if seen.deed.is_of_file(seen.event) => "",
-        _ => seen.event.resource(),
     }
 }
 

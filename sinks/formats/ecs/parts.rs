@@ -2,13 +2,11 @@
 
 use std::{fmt, io::Write as _, net::IpAddr};
 
-use super::{
-    super::{
-        deed::{Deed, NetworkDeed, detail},
-        names::{Attack, Image, Path, ip},
-        object::Object,
-    },
-    Seen,
+use super::super::{
+    deed::{Deed, NetworkDeed, detail},
+    names::{Attack, Image, Path, ip},
+    object::Object,
+    seen::Seen,
 };
 use crate::contract::{Direction, Endpoint, Event};
 
@@ -37,8 +35,8 @@ pub(super) fn write(seen: &Seen<'_>, document: &mut Object<'_>) {
     });
     process(seen, document);
     document.object("user", |user| {
-        if has_user(event) {
-            user.plain("id", |out| display(out, event.uid()));
+        if seen.has_user() {
+            user.digits("id", event.uid().into());
         }
         user.text("name", event.user());
     });
@@ -51,11 +49,6 @@ pub(super) fn write(seen: &Seen<'_>, document: &mut Object<'_>) {
         observer.text("version", event.view.KubeArmorVersion);
     });
     related(seen, document);
-}
-
-/// An agent says UID 0 also where there is no process to have a user.
-pub(super) fn has_user(event: &Event<'_>) -> bool {
-    event.uid() != 0 || event.pid() != 0 || event.host_pid() != 0 || !event.process().is_empty()
 }
 
 /// The field of a hash, where ECS has one for how it was made.
@@ -141,7 +134,7 @@ fn process(seen: &Seen<'_>, document: &mut Object<'_>) {
     let event = seen.event;
     let view = &*event.view;
     let (command, parent_command) =
-        if starts_program(seen) { (view.Resource, view.Source) } else { (view.Source, "") };
+        if seen.starts_program() { (view.Resource, view.Source) } else { (view.Source, "") };
     document.object("process", |process| {
         process.some_number("pid", view.HostPID);
         process.some_number("vpid", view.PID);
@@ -159,12 +152,6 @@ fn process(seen: &Seen<'_>, document: &mut Object<'_>) {
             hash(event, view.ParentHash, parent);
         });
     });
-}
-
-/// Whether `Resource` is the command line of a new process and `Source` its parent's. Presets
-/// look at a process that runs already.
-pub(super) fn starts_program(seen: &Seen<'_>) -> bool {
-    seen.deed == Deed::Process && !seen.event.enforcer().starts_with("PRESET")
 }
 
 fn file(seen: &Seen<'_>, document: &mut Object<'_>) {

@@ -1,0 +1,59 @@
+//! An event with what a format asks for in more than one place, asked once.
+
+use super::{
+    deed::{Call, Deed},
+    names::Attack,
+    time::Moment,
+};
+use crate::contract::{Event, Network};
+
+pub(super) struct Seen<'e> {
+    pub(super) event: &'e Event<'e>,
+    pub(super) moment: Moment<'e>,
+    /// [`Event::event_data`]
+    pub(super) details: Vec<(&'e str, &'e str)>,
+    pub(super) call: Call<'e>,
+    pub(super) deed: Deed,
+    pub(super) network: Option<Network<'e>>,
+    pub(super) tags: Vec<&'e str>,
+}
+
+impl<'e> Seen<'e> {
+    pub(super) fn of(event: &'e Event<'_>) -> Self {
+        let details = event.event_data();
+        let call = Call::of(&details);
+        let deed = Deed::of(event, call);
+        let (moment, network, tags) = (Moment::of(event), event.network(), event.tags());
+        Self { event, moment, details, call, deed, network, tags }
+    }
+
+    /// Whether `Resource` is the command line of a new process and `Source` its parent's. Presets
+    /// look at a process that runs already.
+    pub(super) fn starts_program(&self) -> bool {
+        self.deed == Deed::Process && !self.event.enforcer().starts_with("PRESET")
+    }
+
+    /// Whether there is a process at all.
+    pub(super) fn has_process(&self) -> bool {
+        let view = &*self.event.view;
+        view.HostPID != 0 || view.PID != 0 || !view.ProcessName.is_empty()
+    }
+
+    /// Whether `UID` is somebody's. An agent says 0 also where there is no process to have a user.
+    pub(super) fn has_user(&self) -> bool {
+        self.event.uid() != 0 || self.has_process()
+    }
+
+    /// What its tags say of MITRE ATT&CK.
+    pub(super) fn attacks(&self) -> impl Iterator<Item = Attack<'e>> {
+        self.tags.iter().filter_map(|tag| Attack::of(tag))
+    }
+
+    /// `Resource` where it is no file's path and no new process' command line.
+    pub(super) fn other_resource(&self) -> &'e str {
+        if self.starts_program() || self.deed.is_of_file(self.event) {
+            return "";
+        }
+        self.event.resource()
+    }
+}
