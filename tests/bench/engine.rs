@@ -1,7 +1,6 @@
 //! The program itself, as an operator would run it: `sidearm run -c FILE`.
 
 use std::{
-    fmt::Write as _,
     fs,
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -27,11 +26,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts it on the journal in `folder`, with a sink for each destination.
-    pub(crate) fn start(folder: &Path, relay: &str, sinks: &[&str]) -> Result<Self, Failure> {
+    /// Starts it on the journal in `folder`, with these tables of sinks.
+    pub(crate) fn start(folder: &Path, relay: &str, sinks: &[String]) -> Result<Self, Failure> {
         let admin = free_address()?;
         let file = folder.join("sidearm.toml");
-        fs::write(&file, config(folder, relay, admin, sinks)?)?;
+        fs::write(&file, config(folder, relay, admin, sinks))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidearm"));
         let part = Part::start(command.args(["run", "-c"]).arg(file).env("RUST_LOG", "error"))?;
         Ok(Self { part, admin })
@@ -87,14 +86,10 @@ pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn config(
-    folder: &Path,
-    relay: &str,
-    admin: SocketAddr,
-    sinks: &[&str],
-) -> Result<String, Failure> {
+fn config(folder: &Path, relay: &str, admin: SocketAddr, sinks: &[String]) -> String {
     let journal = toml::Value::from(folder.join("journal").display().to_string());
-    let mut text = format!(
+    let sinks = sinks.concat();
+    format!(
         r#"[relay]
 address = "{relay}"
 tls.mode = "off"
@@ -105,18 +100,6 @@ alerts.max = "8 GiB"
 
 [admin]
 listen = "{admin}"
-"#
-    );
-    for (index, address) in sinks.iter().enumerate() {
-        write!(
-            text,
-            r#"
-[sinks.hec{index}]
-when = 'Severity != "none" && NamespaceName != "kube-system"'
-splunk_hec.url = "http://{address}"
-splunk_hec.token = "11111111-2222-3333-4444-555555555555"
-"#
-        )?;
-    }
-    Ok(text)
+{sinks}"#
+    )
 }

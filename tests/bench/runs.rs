@@ -8,6 +8,7 @@ use crate::{
     Failure,
     engine::{Engine, free_address, received, settled},
     part::Part,
+    sinks::{Stands, hec, rows},
 };
 
 /// Alerts of a run that goes flat out.
@@ -111,6 +112,53 @@ pub(crate) fn all(full: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// One row for each destination that takes batches, and for each format: prints a table.
+pub(crate) fn each_sink() -> Result<(), Failure> {
+    let (_http, http) = stand("http")?;
+    let (_grpc, grpc) = stand("grpc")?;
+    let (_tcp, tcp) = stand("tcp")?;
+    let stands = Stands { http: &http, grpc: &grpc, tcp: &tcp };
+    let folder = tempfile::tempdir()?;
+    let yardstick =
+        median((0..ROUNDS).map(|_| yardstick(FLAT_OUT, EVENTS)).collect::<Result<_, _>>()?);
+    let bare = yardstick.cpu_seconds_per_million();
+    println!("{:<24} {:>10} {:>12} {:>10}", "sink", "CPU s/1M", "of yardstick", "events/s");
+    println!("{:<24} {bare:>10.2} {:>12.2}", "yardstick", 1.0);
+    for (name, table) in rows(folder.path(), &stands) {
+        tell(&name);
+        match row(&table) {
+            Ok(cost) => {
+                let cpu = cost.cpu_seconds_per_million();
+                let speed = cost.events as f64 / cost.seconds;
+                println!("{name:<24} {cpu:>10.2} {:>12.2} {speed:>10.0}", cpu / bare);
+            }
+            Err(error) => println!("{name:<24} failed: {error}"),
+        }
+    }
+    Ok(())
+}
+
+/// The whole way, flat out, to one sink that takes everything.
+fn row(table: &str) -> Result<Cost, Failure> {
+    let folder = tempfile::tempdir()?;
+    let (mut relay, relay_address) = relay(EVENTS, FLAT_OUT)?;
+    let engine = Engine::start(folder.path(), &relay_address, &[table.to_owned()])?;
+    let cost = measured(&engine, &mut relay, EVENTS, |status| {
+        received(status, EVENTS) && settled(status)
+    })?;
+    let sink = engine.status()?["sinks"]["row"].clone();
+    match (sink["accepted"].as_u64(), sink["received"].as_u64()) {
+        (Some(accepted), Some(received)) if accepted == received => Ok(cost),
+        _ => Err(format!("not everything was accepted: {sink}").into()),
+    }
+}
+
+fn stand(way: &str) -> Result<(Part, String), Failure> {
+    let mut stand = Part::role(&["stand", way])?;
+    let address = stand.line()?;
+    Ok((stand, address))
+}
+
 fn yardstick(per_second: u64, events: u64) -> Result<Cost, Failure> {
     let (mut relay, address) = relay(events, per_second)?;
     let mut subscriber = Part::role(&["yardstick", &address])?;
@@ -139,7 +187,8 @@ fn delivered(sinks: usize, events: u64) -> Result<Cost, Failure> {
     let folder = tempfile::tempdir()?;
     let (mut relay, relay_address) = relay(events, FLAT_OUT)?;
     let (_destination, address) = destination("discard", 0)?;
-    let engine = Engine::start(folder.path(), &relay_address, &vec![address.as_str(); sinks])?;
+    let sinks: Vec<_> = (0..sinks).map(|index| hec(index, &address)).collect();
+    let engine = Engine::start(folder.path(), &relay_address, &sinks)?;
     measured(&engine, &mut relay, events, |status| received(status, events) && settled(status))
 }
 
@@ -148,7 +197,7 @@ fn paced() -> Result<(Cost, Value), Failure> {
     let folder = tempfile::tempdir()?;
     let (mut relay, relay_address) = relay(PACED_EVENTS, PACED_PER_SECOND)?;
     let (mut destination, address) = destination("timed", 0)?;
-    let engine = Engine::start(folder.path(), &relay_address, &[&address])?;
+    let engine = Engine::start(folder.path(), &relay_address, &[hec(0, &address)])?;
     let cost = measured(&engine, &mut relay, PACED_EVENTS, |status| {
         received(status, PACED_EVENTS) && settled(status)
     })?;
@@ -165,16 +214,16 @@ fn paced() -> Result<(Cost, Value), Failure> {
 fn backlog(events: u64) -> Result<(Cost, Cost), Failure> {
     let folder = tempfile::tempdir()?;
     let address = free_address()?;
-    let sink = address.to_string();
+    let sink = hec(0, &address.to_string());
     let dead = {
         let (mut relay, relay_address) = relay(events, FLAT_OUT)?;
-        let engine = Engine::start(folder.path(), &relay_address, &[&sink])?;
+        let engine = Engine::start(folder.path(), &relay_address, std::slice::from_ref(&sink))?;
         measured(&engine, &mut relay, events, |status| received(status, events))?
     };
     let (_relay, relay_address) = relay(0, FLAT_OUT)?;
     let (_destination, _) = destination("discard", address.port())?;
     let start = Instant::now();
-    let engine = Engine::start(folder.path(), &relay_address, &[&sink])?;
+    let engine = Engine::start(folder.path(), &relay_address, std::slice::from_ref(&sink))?;
     engine.until(|status| {
         let accepted = status["sinks"]["hec0"]["accepted"].as_u64();
         settled(status) && accepted >= Some(events - dead.refused)

@@ -5,7 +5,8 @@
 //! all of them but the program. Progress goes to standard error, figures as JSON to standard
 //! output; nothing is asserted on time.
 //!
-//! `cargo bench` takes some three minutes; `cargo bench -- --full` uses a backlog of 1 GiB.
+//! `cargo bench` takes some three minutes; `cargo bench -- --full` uses a backlog of 1 GiB;
+//! `cargo bench -- --sinks` measures each destination and each format instead.
 
 #![expect(clippy::disallowed_methods, reason = "no paused clock here; each process is its own")]
 
@@ -15,6 +16,8 @@ mod messages;
 mod part;
 mod relay;
 mod runs;
+mod sinks;
+mod stands;
 mod yardstick;
 
 use std::{error::Error, process::ExitCode};
@@ -28,8 +31,10 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["relay", ref more @ ..] => relay::run(more),
         ["destination", ref more @ ..] => destination::run(more),
+        ["stand", way] => stands::run(way),
         ["yardstick", relay] => yardstick::run(relay),
         // Cargo says `--bench`; run as a test there is nothing to do.
+        _ if words.contains(&"--bench") && words.contains(&"--sinks") => runs::each_sink(),
         _ if words.contains(&"--bench") => runs::all(words.contains(&"--full")),
         _ => Ok(()),
     };
