@@ -145,6 +145,8 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// A PEM file with the client certificate's key.
     pub key: Option<PathBuf>,
+    /// The name to look for in the destination's certificate, where it is not that of its address.
+    pub server_name: Option<String>,
     /// Whether to take any certificate at all. Warned about aloud at start.
     pub insecure: bool,
 }
@@ -155,6 +157,7 @@ struct TlsTable {
     ca: Option<PathBuf>,
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
+    server_name: Option<String>,
     insecure: bool,
 }
 
@@ -162,11 +165,11 @@ impl TryFrom<TlsTable> for Tls {
     type Error = &'static str;
 
     fn try_from(table: TlsTable) -> Result<Self, Self::Error> {
-        let TlsTable { ca, cert, key, insecure } = table;
+        let TlsTable { ca, cert, key, server_name, insecure } = table;
         match (&cert, &key) {
             (Some(_), None) => Err("expected `key` beside `cert`"),
             (None, Some(_)) => Err("expected `cert` beside `key`"),
-            _ => Ok(Self { ca, cert, key, insecure }),
+            _ => Ok(Self { ca, cert, key, server_name, insecure }),
         }
     }
 }

@@ -11,7 +11,7 @@ use http::{Uri, uri::PathAndQuery};
 use hyper_util::rt::TokioIo;
 use sidearm_sinks::contract::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout};
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use tokio_rustls::TlsConnector;
 use tonic::{
     Status,
     codec::CompressionEncoding,
@@ -101,7 +101,7 @@ impl GrpcWire {
         let config = config
             .map_err(|_| WireError::NotSent("shutting down".to_owned()))?
             .map_err(WireError::Unusable)?;
-        let name = ServerName::try_from(host).map_err(|error| not_sent(&error))?;
+        let name = tls::server_name(&self.connection.tls, &host).map_err(WireError::Unusable)?;
         let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
         over(endpoint, tls.map_err(|error| not_sent(&error))?).await
     }

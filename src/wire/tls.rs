@@ -1,6 +1,6 @@
 //! Certificate files of a destination: read when a client is made, watched for changes.
 //!
-//! One table of settings, two forms: an HTTP client's, and rustls' own for every other protocol.
+//! One table of settings becomes one configuration of rustls, whatever the protocol.
 
 use std::{
     fs::{self, Metadata},
@@ -10,7 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use reqwest::{Certificate, ClientBuilder, Identity};
+use reqwest::ClientBuilder;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
@@ -53,36 +53,15 @@ pub(super) fn has_files(tls: &Tls) -> bool {
     tls.ca.is_some() || tls.cert.is_some() || tls.key.is_some()
 }
 
-/// Gives a client its trust and its identity.
+/// Gives an HTTP client its trust and its identity.
 ///
 /// # Errors
 /// Names the file that cannot be read or used, and what was expected in it.
-pub(super) fn apply(tls: &Tls, mut builder: ClientBuilder) -> Result<ClientBuilder, String> {
-    if let Some(path) = &tls.ca {
-        let authorities = Certificate::from_pem_bundle(&read(path)?)
-            .ok()
-            .filter(|authorities| !authorities.is_empty())
-            .ok_or_else(|| unusable(path, "one or more certificates"))?;
-        builder = builder.tls_certs_only(authorities);
-    }
-    match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => {
-            let mut pem = read(key)?;
-            pem.push(b'\n');
-            pem.extend(read(cert)?);
-            let identity = Identity::from_pem(&pem).map_err(|_| {
-                let also = format!("a certificate, and its key in {}", key.display());
-                unusable(cert, &also)
-            })?;
-            builder = builder.identity(identity);
-        }
-        (None, None) => {}
-        _ => return Err("tls.cert and tls.key go together, and only one of them is set".to_owned()),
-    }
-    Ok(builder.tls_danger_accept_invalid_certs(tls.insecure))
+pub(super) fn apply(tls: &Tls, builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    Ok(builder.tls_backend_preconfigured(client_config(tls, &[b"h2", b"http/1.1"])?))
 }
 
-/// The same for protocols that are no HTTP; `protocols` are offered by ALPN.
+/// Trust and identity; `protocols` are offered by ALPN.
 ///
 /// # Errors
 /// Names the file that cannot be read or used, and what was expected in it.
@@ -101,10 +80,25 @@ pub(super) fn client_config(tls: &Tls, protocols: &[&[u8]]) -> Result<ClientConf
             let also = format!("a certificate that belongs to the key in {}", key.display());
             builder.with_client_auth_cert(chain, private).map_err(|_| unusable(cert, &also))?
         }
-        _ => builder.with_no_client_auth(),
+        (None, None) => builder.with_no_client_auth(),
+        _ => return Err("tls.cert and tls.key go together, and only one of them is set".to_owned()),
     };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
+}
+
+/// The name to look for in the certificate of `host`.
+///
+/// # Errors
+/// It is none.
+pub(super) fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>, String> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let name = tls.server_name.as_deref().unwrap_or(host);
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        format!(
+            "reading the name \"{name}\": expected a DNS name or an IP address; see tls.server_name"
+        )
+    })
 }
 
 fn verifier(
@@ -114,6 +108,17 @@ fn verifier(
     if tls.insecure {
         return Ok(Arc::new(Anything(provider)));
     }
+    let trusting = trusting(tls, provider)?;
+    match &tls.server_name {
+        Some(name) => Ok(Arc::new(Named { name: server_name(tls, name)?, trusting })),
+        None => Ok(trusting),
+    }
+}
+
+fn trusting(
+    tls: &Tls,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, String> {
     let Some(path) = &tls.ca else {
         return match rustls_platform_verifier::Verifier::new(provider) {
             Ok(system) => Ok(Arc::new(system)),
@@ -136,6 +141,49 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         .ok()
         .filter(|found| !found.is_empty())
         .ok_or_else(|| unusable(path, "one or more certificates"))
+}
+
+/// Looks for another name than that of the address.
+#[derive(Debug)]
+struct Named {
+    name: ServerName<'static>,
+    trusting: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Self { name, trusting } = self;
+        trusting.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.trusting.verify_tls12_signature(message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.trusting.verify_tls13_signature(message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trusting.supported_verify_schemes()
+    }
 }
 
 /// Takes any certificate, as `tls.insecure` asks, which is warned about where the wire is made.

@@ -42,7 +42,7 @@ impl Files {
             ca: Some(self.put("ca.pem", &authority.pem)),
             cert: Some(self.put("cert.pem", &leaf.cert)),
             key: Some(self.put("key.pem", &leaf.key)),
-            insecure: false,
+            ..Tls::default()
         }
     }
 }
@@ -62,6 +62,10 @@ async fn a_certificate_that_is_not_trusted_sends_nothing() {
     assert_eq!(good.seen().len() + misnamed.seen().len(), 0);
 
     attempt(&good.url, &trusting).await.expect("a trusted authority");
+    let named = Tls { server_name: Some("other.example".to_owned()), ..trusting.tls.clone() };
+    attempt(&misnamed.url, &connection(named.clone())).await.expect("the name that was asked for");
+    let wrong = attempt(&good.url, &connection(named)).await;
+    assert!(matches!(wrong, Err(WireError::NotSent(_))), "{wrong:?}");
     let insecure = connection(Tls { insecure: true, ..Tls::default() });
     attempt(&misnamed.url, &insecure).await.expect("any certificate will do");
 }
