@@ -10,6 +10,7 @@ mod answer;
 mod document;
 mod identity;
 mod index;
+mod setup;
 
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
@@ -18,8 +19,8 @@ use serde::Deserialize;
 
 use crate::contract::{
     Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpReply,
-    HttpRequest, Limits, Secret, Setting, SettingError, Sink, Span, Tls, Verdict, above_zero,
-    headers, read,
+    HttpRequest, Limits, Secret, Setting, SettingError, Setup, Sink, Span, Stream, Tls, Verdict,
+    above_zero, headers, read,
 };
 use address::Cluster;
 use identity::{Aws, Identity};
@@ -99,7 +100,7 @@ fn facts() -> Facts {
     Facts {
         name: "elasticsearch",
         summary: "Elasticsearch, OpenSearch and their AWS services: each event once, by its id",
-        format: Format::Json,
+        format: Format::Ecs,
         limits: Limits {
             events: EVENTS,
             // The smallest AWS instances refuse 10 MiB, all others 100 MB.
@@ -248,6 +249,10 @@ impl Sink<Http> for Elasticsearch {
         answer::verdict(self.index.is_constant(), batch, reply)
     }
 
+    fn setup(&self, format: Format, streams: &[Stream]) -> Option<Box<dyn Setup<Http>>> {
+        Some(Box::new(setup::Installation::new(self, format, streams)))
+    }
+
     fn connection(&self) -> HttpConnection {
         HttpConnection {
             tls: self.tls.clone(),
@@ -261,10 +266,7 @@ impl Sink<Http> for Elasticsearch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{
-        Stream,
-        testing::{batch, record, sink},
-    };
+    use crate::contract::testing::{batch, record, sink};
 
     const EVENT: &str = r#"{"UpdatedTime":"2026-09-20T23:59:59.999999Z","NamespaceName":"shop/../Main\"","Type":"MatchedPolicy","UID":0,"PPID":0}"#;
 

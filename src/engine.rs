@@ -6,6 +6,7 @@
 mod build;
 mod keeper;
 pub(crate) mod send_test;
+mod setup;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,7 +14,10 @@ use sidearm_sinks::contract::Stream;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use self::send_test::{TestReport, send_test};
+pub use self::{
+    send_test::{TestReport, send_test},
+    setup::{SetupOrder, Told, setup},
+};
 use crate::{
     admin,
     config::Config,

@@ -19,6 +19,7 @@ mod overrides;
 mod prefixed;
 mod samples;
 mod secret;
+mod setup;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -47,6 +48,7 @@ pub use overrides::{Gravity, Overrides, SeverityTable};
 pub use prefixed::Prefixed;
 pub use samples::samples;
 pub use secret::{Secret, SecretUrl};
+pub use setup::{Progress, Setup, SetupStep};
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Span, parse_bytes, parse_span};
 pub use verdict::{Question, Verdict};
@@ -118,6 +120,13 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
     /// The request's body as people can read it, where what is sent is no text.
     fn readable(&self, batch: &Batch) -> Option<bytes::Bytes> {
         let _ = batch;
+        None
+    }
+
+    /// What the destination needs installed for events of these streams in this format; nothing
+    /// where it needs nothing.
+    fn setup(&self, format: Format, streams: &[Stream]) -> Option<Box<dyn Setup<P>>> {
+        let _ = (format, streams);
         None
     }
 

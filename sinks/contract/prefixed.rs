@@ -55,6 +55,11 @@ impl Prefixed {
         std::iter::once(self.prefix.as_str()).chain(rest)
     }
 
+    /// The fields it is completed with.
+    pub fn fields(&self) -> impl Iterator<Item = &'static str> {
+        self.rest.iter().map(|(name, _)| *name)
+    }
+
     /// The setting for one event. Of the event's own text, every character that `allowed` refuses
     /// becomes `_`.
     pub fn complete(&self, event: &Event<'_>, allowed: fn(char) -> bool) -> String {

@@ -93,7 +93,7 @@ impl Index {
     }
 }
 
-fn data_stream(stream: Stream) -> &'static str {
+pub(super) fn data_stream(stream: Stream) -> &'static str {
     match stream {
         Stream::Alert => "logs-kubearmor.alerts-default",
         Stream::Message => "logs-kubearmor.messages-default",

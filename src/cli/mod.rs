@@ -11,6 +11,7 @@ mod logging;
 mod preview;
 mod run;
 mod send_test;
+mod setup;
 mod sinks;
 mod stop;
 
@@ -45,6 +46,7 @@ enum Command {
     Preview(preview::Args),
     Sinks(sinks::Args),
     SendTest(send_test::Args),
+    Setup(setup::Args),
     Demo(demo::Args),
 }
 
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Preview(args) => preview::run(args),
         Command::Sinks(args) => sinks::run(args),
         Command::SendTest(args) => send_test::run(args),
+        Command::Setup(args) => setup::run(args),
         Command::Demo(args) => demo::run(args),
     };
     match done {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use self::{
     attempt::words,
-    once::{Tried, try_once},
+    once::{Tried, send_once, try_once},
     slot::{Slot, Slots},
     target::Target,
 };

@@ -1,10 +1,10 @@
-//! A single try that nothing follows, for `sidearm send-test`.
+//! A single try that nothing follows, for `sidearm send-test` and `sidearm setup`.
 
 use sidearm_sinks::contract::{Batch, Question, Verdict};
 use tokio::time::{Instant, sleep_until};
 
 use super::target::Current;
-use crate::wire::{Reach, WireError};
+use crate::wire::{Reach, Wire, WireError};
 
 /// How a single try ended.
 pub(crate) struct Tried<P: Reach> {
@@ -12,6 +12,14 @@ pub(crate) struct Tried<P: Reach> {
     pub(crate) reply: Option<String>,
     /// What it means.
     pub(crate) verdict: Result<Verdict<P>, WireError>,
+}
+
+/// Sends one request once.
+pub(crate) async fn send_once<P: Reach>(
+    wire: &dyn Wire<P>,
+    request: P::Request,
+) -> Result<P::Reply, WireError> {
+    wire.call(request).await
 }
 
 /// Sends a batch of one event once. What is taken but not yet safe is asked about until its time
