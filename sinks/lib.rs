@@ -10,6 +10,7 @@ mod elasticsearch;
 mod event_hubs;
 mod file;
 pub mod formats;
+mod kafka;
 mod otlp;
 mod slack;
 mod splunk_hec;
@@ -25,6 +26,7 @@ pub const CATALOGUE: &[Entry] = &[
     elasticsearch::ENTRY,
     azure_logs::ENTRY,
     event_hubs::ENTRY,
+    kafka::ENTRY,
     otlp::ENTRY,
     webhook::ENTRY,
     file::ENTRY,

@@ -16,6 +16,7 @@ use crate::{
     ledger::{Account, Ledger},
     meter::{LaneState, Meter, SECONDS},
     relay::RelayStatus,
+    wire::Figure,
 };
 
 /// Everything there is to tell.
@@ -73,6 +74,9 @@ pub struct SinkView {
     /// How long attempts took.
     #[serde(skip)]
     pub request_seconds: RequestSeconds,
+    /// What its wire counts of itself.
+    #[serde(skip)]
+    pub figures: Vec<Figure>,
 }
 
 /// A histogram of how long attempts took.
@@ -105,7 +109,11 @@ pub(crate) struct LaneSource {
     pub(crate) streams: Vec<Stream>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) figures: Figures,
 }
+
+/// Asks a lane's wire, as it stands now, what it counts of itself.
+pub(crate) type Figures = Arc<dyn Fn() -> Vec<Figure> + Send + Sync>;
 
 impl StatusSource {
     /// A snapshot.
@@ -156,6 +164,7 @@ impl LaneSource {
             filter_errors: self.meter.filter_errors(),
             last_error: self.meter.last_error(),
             request_seconds: RequestSeconds { buckets, sum },
+            figures: (self.figures)(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Append, Batch, Body, Event, Grpc, Http, Limits, Protocol, Sink, Tls};
+use super::{Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Protocol, Sink, Tls};
 
 /// A destination of any protocol, as the catalogue builds it from its table.
 pub enum Destination {
@@ -12,6 +12,8 @@ pub enum Destination {
     Append(Box<dyn Sink<Append>>),
     /// Called by gRPC.
     Grpc(Box<dyn Sink<Grpc>>),
+    /// Records to Kafka's topics.
+    Kafka(Box<dyn Sink<Kafka>>),
 }
 
 impl Destination {
@@ -21,6 +23,7 @@ impl Destination {
             Self::Http(sink) => sink,
             Self::Append(sink) => sink,
             Self::Grpc(sink) => sink,
+            Self::Kafka(sink) => sink,
         }
     }
 }

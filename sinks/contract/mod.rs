@@ -15,6 +15,7 @@ pub mod from_json;
 mod grpc;
 mod http;
 pub mod json;
+mod kafka;
 mod overrides;
 mod prefixed;
 mod samples;
@@ -44,8 +45,12 @@ pub use http::{
     AwsKeys, Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, SigV4, Signing, Tls,
     headers,
 };
+pub use kafka::{
+    Acks, Compression, Content, Kafka, KafkaConnection, KafkaRecord, KafkaReply, KafkaRequest,
+    Mechanism, Produced, Sasl,
+};
 pub use overrides::{Gravity, Overrides, SeverityTable};
-pub use prefixed::Prefixed;
+pub use prefixed::{Pattern, Prefixed};
 pub use samples::samples;
 pub use secret::{Secret, SecretUrl};
 pub use setup::{Progress, Setup, SetupStep};

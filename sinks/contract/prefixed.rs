@@ -25,13 +25,18 @@ impl Prefixed {
     /// It is empty, begins with a field, names what no event has or what is not a single value,
     /// or uses more of Jinja than `{{ NAME }}`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut pieces = text.split("{{");
-        let prefix = literal(pieces.next().unwrap_or_default())?;
-        if prefix.is_empty() {
+        let whole = Self::read(text)?;
+        if whole.prefix.is_empty() {
             return Err("expected a literal text at its beginning, such as \"kubearmor-{{ \
                         NamespaceName }}\": an event must not decide all of it"
                 .to_owned());
         }
+        Ok(whole)
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let mut pieces = text.split("{{");
+        let prefix = literal(pieces.next().unwrap_or_default())?;
         let field = |piece: &str| {
             let (name, text) = piece.split_once("}}").ok_or_else(plain)?;
             Ok((field_name(name.trim())?, literal(text)?))
@@ -77,6 +82,26 @@ impl Prefixed {
             whole.push_str(literal);
         }
         whole
+    }
+}
+
+/// Literal text and fields of the event in any order, for what decides nothing: a key that spreads
+/// records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(Prefixed);
+
+impl Pattern {
+    /// Reads a setting; the error says what is wrong with it.
+    ///
+    /// # Errors
+    /// As [`Prefixed::parse`], but for the beginning, which may be a field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Prefixed::read(text).map(Self)
+    }
+
+    /// As [`Prefixed::complete`].
+    pub fn complete(&self, event: &Event<'_>, allowed: fn(char) -> bool) -> String {
+        self.0.complete(event, allowed)
     }
 }
 

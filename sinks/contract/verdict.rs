@@ -31,6 +31,8 @@ pub enum Verdict<P: Protocol> {
     /// Taken, not yet safe: ask later.
     Ask(Question<P>),
     /// One verdict per record, in batch order. None of them is `Each`, `Ask` or `Partly`.
+    /// Neighbours that are [`Verdict::Smaller`] are halved together; one without such a neighbour
+    /// is too large itself.
     Each(Vec<Verdict<P>>),
 }
 

@@ -1,7 +1,7 @@
 //! A status as OpenMetrics. Labels are names from the configuration and words of ours, never
 //! anything out of an event, so their number is bounded.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use prometheus_client::{
     collector::Collector,
@@ -16,6 +16,7 @@ use crate::{
     journal::StreamStatus,
     meter::LaneState,
     status::{RequestSeconds, SinkView, Status},
+    wire::Figure,
 };
 
 /// Writes a status as OpenMetrics.
@@ -51,7 +52,8 @@ impl Collector for Snapshot {
         self.relay(&mut to)?;
         self.journal(&mut to)?;
         self.lanes(&mut to)?;
-        self.requests(&mut to)
+        self.requests(&mut to)?;
+        self.figures(&mut to)
     }
 }
 
@@ -169,6 +171,33 @@ impl Snapshot {
     fn by_sink(&self, mut metric: MetricEncoder<'_>, value: fn(&SinkView) -> f64) -> fmt::Result {
         for (sink, view) in &self.0.sinks {
             metric.encode_family(&[("sink", sink.as_str())])?.encode_gauge(&value(view))?;
+        }
+        Ok(())
+    }
+
+    /// What wires count of themselves: a metric for each name, of all sinks that have it.
+    fn figures(&self, to: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut by_name: BTreeMap<&str, Vec<(&str, &Figure)>> = BTreeMap::new();
+        for (sink, view) in &self.0.sinks {
+            for figure in &view.figures {
+                by_name.entry(figure.name).or_default().push((sink, figure));
+            }
+        }
+        for (name, figures) in by_name {
+            let Some((_, first)) = figures.first() else { continue };
+            let mut metric = match first.is_counter {
+                true => counter(to, name, first.help)?,
+                false => gauge(to, name, first.help)?,
+            };
+            for (sink, figure) in figures {
+                let labels = [("sink", sink)];
+                let mut one = metric.encode_family(&labels)?;
+                if figure.is_counter {
+                    one.encode_counter::<NoLabelSet, f64, f64>(&figure.value, None)?;
+                } else {
+                    one.encode_gauge(&figure.value)?;
+                }
+            }
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod once;
 mod slot;
 mod target;
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, ops::Range, sync::Arc, time::Duration};
 
 use sidearm_sinks::contract::{Batch, Question, Verdict};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -64,6 +64,18 @@ struct StandsFor {
     /// The stream's next sequence number when the message was written: it is as young as that,
     /// whatever the event it shows.
     head: u64,
+}
+
+/// Neighbours within a part that come again: as they are, or halved for this reason.
+struct Run {
+    place: Range<usize>,
+    too_large: Option<String>,
+}
+
+impl Run {
+    fn goes_on(&self, index: usize, is_too_large: bool) -> bool {
+        self.place.end == index && self.too_large.is_some() == is_too_large
+    }
 }
 
 impl<P: Reach> Delivery<P> {
@@ -193,28 +205,33 @@ impl<P: Reach> Delivery<P> {
         parts: &mut Vec<Part>,
         counts: &mut Counts,
     ) {
-        let mut again: Vec<Part> = Vec::new();
-        let mut run_ends_at = None;
+        let mut runs: Vec<Run> = Vec::new();
         for (index, verdict) in each.into_iter().enumerate() {
-            let one = || Part { batch: part.batch.cut(index..index + 1), ..part };
-            match verdict {
-                Verdict::Accepted | Verdict::AcceptedBut(..) => counts.accepted += 1,
-                Verdict::Never(why) | Verdict::Smaller(why) => {
-                    self.bury(&one(), &why, counts).await;
+            let too_large = match verdict {
+                Verdict::Accepted | Verdict::AcceptedBut(..) => {
+                    counts.accepted += 1;
+                    continue;
                 }
-                _ if run_ends_at == Some(index) => {
-                    let run = again.last_mut().expect("a run that goes on has begun");
-                    let start = index - run.batch.len();
-                    run.batch = part.batch.cut(start..index + 1);
-                    run_ends_at = Some(index + 1);
+                Verdict::Never(why) => {
+                    let one = Part { batch: part.batch.cut(index..index + 1), ..part };
+                    self.bury(&one, &why, counts).await;
+                    continue;
                 }
-                _ => {
-                    again.push(one());
-                    run_ends_at = Some(index + 1);
-                }
+                Verdict::Smaller(why) => Some(why),
+                _ => None,
+            };
+            match runs.last_mut() {
+                Some(run) if run.goes_on(index, too_large.is_some()) => run.place.end += 1,
+                _ => runs.push(Run { place: index..index + 1, too_large }),
             }
         }
-        parts.extend(again.into_iter().rev());
+        for run in runs.into_iter().rev() {
+            let again = Part { batch: part.batch.cut(run.place), ..part };
+            match run.too_large {
+                Some(why) => self.halve(again, &why, parts, counts).await,
+                None => parts.push(again),
+            }
+        }
     }
 
     /// Cuts a refused part in two, or sets its only event aside.

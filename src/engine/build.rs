@@ -18,7 +18,7 @@ use crate::{
     meter::{LaneState, Meter},
     render::Renderer,
     route::{OwnPod, Route},
-    status::LaneSource,
+    status::{Figures, LaneSource},
     wire::{Reach, Wires},
 };
 
@@ -58,6 +58,7 @@ pub(super) async fn lanes(
             Destination::Http(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Append(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Grpc(destination) => site.lane(lane, destination, rebuild).await?,
+            Destination::Kafka(destination) => site.lane(lane, destination, rebuild).await?,
         });
     }
     Ok(built)
@@ -82,6 +83,7 @@ impl Site<'_> {
         let dead_letters = DeadLetters::new(self.journal.folder(), &name, self.dead_letters_bytes);
         let filler =
             Filler::new(rules, target.clone(), self.journal.clone(), ledger.clone(), meter.clone());
+        let of_wire = target.clone();
         let delivery = Delivery::new(
             name.clone(),
             target,
@@ -90,10 +92,11 @@ impl Site<'_> {
             self.journal.clone(),
             meter.clone(),
         );
+        let figures: Figures = Arc::new(move || of_wire.current().wire.figures());
         let lane = Lane::new(name.clone(), self.journal, filler, delivery);
         let walk = watched(name.clone(), meter.clone(), lane.run(self.ending.clone())).boxed();
         let (kind, streams) = (config.facts.name, config.streams);
-        Ok(Built { source: LaneSource { name, kind, streams, ledger, meter }, walk })
+        Ok(Built { source: LaneSource { name, kind, streams, ledger, meter, figures }, walk })
     }
 
     /// The sink's cursors: as they were saved, or from now on for a stream newly taken.

@@ -1,4 +1,4 @@
-//! The only outgoing connections: HTTP, gRPC, files, standard output.
+//! The only outgoing connections: HTTP, gRPC, Kafka, files, standard output.
 //!
 //! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
 
@@ -6,6 +6,7 @@ mod append;
 mod entra;
 mod grpc;
 mod http;
+mod kafka;
 mod proxy;
 mod reach;
 mod shared_access;
@@ -17,6 +18,7 @@ pub use append::AppendWire;
 pub use grpc::GrpcWire;
 pub use http::HttpWire;
 pub(crate) use http::headers_of;
+pub use kafka::KafkaWire;
 pub use reach::{Reach, RealWires, Wires};
 
 use std::{fmt, future::Future, pin::Pin};
@@ -27,6 +29,24 @@ use sidearm_sinks::contract::Protocol;
 pub trait Wire<P: Protocol>: Send + Sync {
     /// Sends one request and waits for the answer, within the connection's own time-out.
     fn call(&self, request: P::Request) -> Attempt<'_, P>;
+
+    /// What it counts of itself, for metrics.
+    fn figures(&self) -> Vec<Figure> {
+        Vec::new()
+    }
+}
+
+/// A figure that a wire tells of itself.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    /// Its name in metrics.
+    pub name: &'static str,
+    /// What it says, in words.
+    pub help: &'static str,
+    /// Whether it only ever grows.
+    pub is_counter: bool,
+    /// The value.
+    pub value: f64,
 }
 
 /// An attempt under way.

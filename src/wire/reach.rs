@@ -2,10 +2,10 @@
 
 use sidearm_sinks::contract::{
     Append, AppendConnection, Destination, Grpc, GrpcConnection, GrpcReply, Http, HttpConnection,
-    HttpReply, Protocol, Sink, Written,
+    HttpReply, Kafka, KafkaConnection, KafkaReply, Protocol, Sink, Written,
 };
 
-use super::{AppendWire, GrpcWire, HttpWire, Wire, WireError};
+use super::{AppendWire, GrpcWire, HttpWire, KafkaWire, Wire, WireError};
 
 /// Opens wires. Each is the real one unless a test, or the demo, puts its own in that place.
 pub trait Wires: Send + Sync {
@@ -37,6 +37,15 @@ pub trait Wires: Send + Sync {
     ) -> Result<Box<dyn Wire<Grpc>>, WireError> {
         let _ = sink;
         Ok(Box::new(GrpcWire::new(connection)?))
+    }
+
+    /// A wire for Kafka; `sink` is the sink's name.
+    fn kafka(
+        &self,
+        sink: &str,
+        connection: &KafkaConnection,
+    ) -> Result<Box<dyn Wire<Kafka>>, WireError> {
+        Ok(Box::new(KafkaWire::new(sink, connection)?))
     }
 }
 
@@ -115,6 +124,27 @@ impl Reach for Grpc {
     }
 
     fn words(reply: &GrpcReply) -> String {
+        reply.summary()
+    }
+}
+
+impl Reach for Kafka {
+    fn open(
+        wires: &dyn Wires,
+        sink: &str,
+        connection: &KafkaConnection,
+    ) -> Result<Box<dyn Wire<Self>>, WireError> {
+        wires.kafka(sink, connection)
+    }
+
+    fn take(destination: Destination) -> Option<Box<dyn Sink<Self>>> {
+        match destination {
+            Destination::Kafka(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
+    fn words(reply: &KafkaReply) -> String {
         reply.summary()
     }
 }

@@ -1,0 +1,1 @@
+//! The wire against the client library's own mock cluster.
