@@ -213,6 +213,8 @@ pub enum Format {
     Ocsf,
     /// The Open Cybersecurity Schema Framework: a detection finding.
     OcsfFinding,
+    /// A row of Microsoft Sentinel's Advanced Security Information Model.
+    Asim,
 }
 
 impl Format {
@@ -229,13 +231,16 @@ impl Format {
             Self::Ecs => "ecs",
             Self::Ocsf => "ocsf",
             Self::OcsfFinding => "ocsf_finding",
+            Self::Asim => "asim",
         }
     }
 
     /// Whether its bodies are one JSON object each.
     pub fn is_json(self) -> bool {
         match self {
-            Self::Json | Self::Ecs | Self::Ocsf | Self::OcsfFinding | Self::Otlp => true,
+            Self::Json | Self::Ecs | Self::Ocsf | Self::OcsfFinding | Self::Asim | Self::Otlp => {
+                true
+            }
             Self::Native | Self::Cef | Self::Leef | Self::Text | Self::Template => false,
         }
     }

@@ -5,6 +5,7 @@
 //! things, so that nothing KubeArmor sent is lost. Event text never becomes a field's name: the
 //! number of fields is bounded, and no two can meet.
 
+pub mod asim;
 pub mod cef;
 mod deed;
 pub mod ecs;
@@ -36,6 +37,7 @@ pub fn writer(format: Format) -> Option<Writer> {
         Format::Ecs => Some(ecs::write),
         Format::Ocsf => Some(ocsf::write),
         Format::OcsfFinding => Some(ocsf::write_finding),
+        Format::Asim => Some(asim::write),
         Format::Otlp => Some(otlp::write),
         Format::Cef => Some(cef::write),
         Format::Leef => Some(leef::write),

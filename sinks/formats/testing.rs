@@ -130,15 +130,20 @@ pub(super) struct Schema {
 
 impl Schema {
     pub(super) fn of(lines: &'static str) -> Self {
-        let mut fields = BTreeMap::new();
+        Self { fields: BTreeMap::new(), details: "no details" }.and(lines)
+    }
+
+    /// And these fields.
+    pub(super) fn and(mut self, lines: &'static str) -> Self {
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let mut words = line.splitn(3, ' ');
             let path = words.next().expect("a path");
             let kind = words.next().unwrap_or_else(|| panic!("a type of {path}"));
             let allowed = words.next().map_or_else(Vec::new, |all| all.split('|').collect());
-            assert!(fields.insert(path, (kind, allowed)).is_none(), "{path} stands twice");
+            let before = self.fields.insert(path, (kind, allowed));
+            assert!(before.is_none(), "{path} stands twice");
         }
-        Self { fields, details: "no details" }
+        self
     }
 
     pub(super) fn with_details(self, details: &'static str) -> Self {
@@ -212,6 +217,7 @@ fn is_of(kind: &str, value: &Value) -> bool {
             text.len() == 27 && text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok()
         }
         "digits" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+        "signed" => text.parse::<i64>().is_ok(),
         kind => panic!("no such type: {kind}"),
     }
 }
