@@ -52,9 +52,13 @@ pub async fn setup(
     let SinkConfig { lane, destination, .. } = find(config, order)?;
     match destination {
         Destination::Http(sink) => install(&lane, &*sink, &*wires, order.dry_run, tell).await,
-        Destination::Append(sink) => install(&lane, &*sink, &*wires, order.dry_run, tell).await,
-        Destination::Grpc(sink) => install(&lane, &*sink, &*wires, order.dry_run, tell).await,
+        // Whoever speaks another protocol has nothing that we could install.
+        _ => Err(nothing(&lane)),
     }
+}
+
+fn nothing(lane: &LaneConfig) -> StartError {
+    StartError::sink(&lane.name, format!("{} needs nothing installed by us", lane.facts.name))
 }
 
 fn find(config: Config, order: &SetupOrder) -> Result<SinkConfig, StartError> {
@@ -85,9 +89,7 @@ async fn install<P: Reach>(
     tell: &mut dyn FnMut(Told),
 ) -> Result<(), StartError> {
     let wrong = |why: String| StartError::sink(&lane.name, why);
-    let mut setup = sink
-        .setup(lane.format, &lane.streams)
-        .ok_or_else(|| wrong(format!("{} needs nothing installed by us", lane.facts.name)))?;
+    let mut setup = sink.setup(lane.format, &lane.streams).ok_or_else(|| nothing(lane))?;
     let connection = sink.connection();
     let wire = P::open(wires, &lane.name, &connection).map_err(|error| wrong(error.to_string()))?;
     let mut answer = None;
