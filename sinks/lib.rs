@@ -3,6 +3,7 @@
 //! Each is a function of its configuration and the batch. This crate knows no runtime, no HTTP
 //! client, no clock and no file; a new sink is one file here and two lines below.
 
+mod alertmanager;
 mod azure_logs;
 mod card;
 pub mod contract;
@@ -10,11 +11,14 @@ mod elasticsearch;
 mod event_hubs;
 mod file;
 pub mod formats;
+mod incident;
 mod kafka;
 mod otlp;
+mod pagerduty;
 mod slack;
 mod splunk_hec;
 mod stdout;
+mod sysdig;
 mod webhook;
 
 use contract::Entry;
@@ -22,12 +26,16 @@ use contract::Entry;
 /// Every destination there is, in the order in which they are listed.
 pub const CATALOGUE: &[Entry] = &[
     slack::ENTRY,
+    pagerduty::ENTRY,
+    alertmanager::ENTRY,
     splunk_hec::ENTRY,
     elasticsearch::ENTRY,
     azure_logs::ENTRY,
     event_hubs::ENTRY,
     kafka::ENTRY,
     otlp::ENTRY,
+    sysdig::audit::ENTRY,
+    sysdig::events::ENTRY,
     webhook::ENTRY,
     file::ENTRY,
     stdout::ENTRY,

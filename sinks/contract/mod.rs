@@ -4,6 +4,7 @@
 //! batch as a request, and judges the answer. Everything that waits, retries, connects, reads a
 //! clock or a file is the engine's.
 
+mod address;
 mod append;
 mod azure;
 mod batch;
@@ -28,6 +29,7 @@ mod units;
 mod verdict;
 mod visible;
 
+pub use address::Address;
 pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
 pub use azure::{Cloud, Entra, Identity, IdentityKind, SharedAccess};
 pub use batch::{Batch, BatchBuilder, Record};
@@ -122,7 +124,8 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
         limits
     }
 
-    /// The request's body as people can read it, where what is sent is no text.
+    /// The request's body as people can read it, where what is sent is no text, or
+    /// holds a secret.
     fn readable(&self, batch: &Batch) -> Option<bytes::Bytes> {
         let _ = batch;
         None
@@ -165,7 +168,7 @@ pub struct Facts {
 }
 
 /// One setting of a sink, told to people.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// Its key, with dots.
     pub key: &'static str,

@@ -47,15 +47,41 @@ pub(crate) fn with_digest<T>(name: &str, digest: &Digest, test: impl FnOnce(&Eve
     test(&event.telling(digest))
 }
 
+/// Shows a test an event in KubeArmor's own JSON.
+pub(crate) fn with_event<T>(line: &str, test: impl FnOnce(Event<'_>) -> T) -> T {
+    let (stream, message) = from_json::read(line).expect("an event");
+    let arrival = Arrival { stream, sequence: 1, received_us: 1_800_000_000_000_000 };
+    test(Event::decode(Kind::Event, arrival, &message, Overrides::none()).expect("an event"))
+}
+
 /// What a sink makes of an event in KubeArmor's own JSON.
 pub(crate) fn record<P: Protocol>(sink: &impl Sink<P>, line: &str) -> String {
-    let (stream, message) = from_json::read(line).expect("an event");
-    let arrival = Arrival { stream, sequence: 1, received_us: 0 };
-    let event = Event::decode(Kind::Event, arrival, &message, Overrides::none()).expect("an event");
-    let (mut body, mut record) = (Vec::new(), Vec::new());
-    json::write(&event, &mut body);
-    sink.record(&event, Body { format: Format::Json, bytes: &body }, &mut record);
+    with_event(line, |event| {
+        let mut body = Vec::new();
+        json::write(&event, &mut body);
+        written(sink, &event, Format::Json, &body)
+    })
+}
+
+/// What a sink makes of an event whose body the engine rendered like this.
+pub(crate) fn written<P: Protocol>(
+    sink: &(impl Sink<P> + ?Sized),
+    event: &Event<'_>,
+    format: Format,
+    bytes: &[u8],
+) -> String {
+    let mut record = Vec::new();
+    sink.record(event, Body { format, bytes }, &mut record);
     String::from_utf8(record).expect("UTF-8")
+}
+
+/// A batch of one record.
+pub(crate) fn batch_of(event: &Event<'_>, record: &[u8]) -> Batch {
+    let mut batch = BatchBuilder::new(event.stream());
+    batch.push(event.id(), event.sequence(), event.received_us(), |out| {
+        out.extend_from_slice(record);
+    });
+    batch.finish().expect("one record")
 }
 
 /// An answer without headers.
@@ -65,7 +91,7 @@ pub(crate) fn reply(status: u16, body: &str) -> HttpReply {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(10_000))]
     #[test]
     fn every_event_can_be_seen_through(owned in arbitrary_event()) {
         let event = owned.event();

@@ -66,7 +66,11 @@ impl Subject {
     pub(crate) fn shown(&self, samples: &[&Sample]) -> String {
         let batch = self.batch(samples);
         match &self.destination {
-            Destination::Http(sink) => http(&sink.request(&batch)),
+            Destination::Http(sink) => {
+                let request = sink.request(&batch);
+                let body = sink.readable(&batch).unwrap_or_else(|| request.body.clone());
+                http(&HttpRequest { body, ..request })
+            }
             other => {
                 let Shown { method, address, headers, body } = other.any().shown(&batch);
                 let headers: String =

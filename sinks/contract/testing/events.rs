@@ -87,12 +87,12 @@ fn sample_digest() -> Digest {
 /// Any event of any stream, a gap record at times, told alone or by a digest.
 pub(crate) fn arbitrary_event() -> impl Strategy<Value = OwnedEvent> {
     let texts = prop::collection::vec(text(), 1..5);
-    let choices = prop::collection::vec(any::<u8>(), TEXTS);
-    let numbers = prop::array::uniform8(any::<i32>());
-    (texts, choices, numbers, moment(), any::<u8>(), any::<u64>(), digest()).prop_map(
-        |(texts, choices, numbers, (seconds, updated), what, received_us, digest)| {
+    (texts, any::<u64>(), any::<i32>(), moment(), any::<u64>(), digest()).prop_map(
+        |(texts, seed, number, (seconds, updated), received_us, digest)| {
+            let choices = choices(seed);
+            let numbers = std::array::from_fn(|index| number.rotate_left(index as u32));
             let writer = Writer { texts: &texts, choices: &choices, numbers, seconds, updated };
-            let (kind, stream, message) = match what % 16 {
+            let (kind, stream, message) = match seed % 16 {
                 0 => (Kind::Gap, Stream::Alert, writer.gap()),
                 1 => (Kind::Event, Stream::Message, writer.message()),
                 2..=4 => (Kind::Event, Stream::Log, writer.log()),
@@ -101,6 +101,16 @@ pub(crate) fn arbitrary_event() -> impl Strategy<Value = OwnedEvent> {
             OwnedEvent { kind, stream, message, received_us, digest }
         },
     )
+}
+
+/// As many numbers as there are texts, of one: a strategy for each would take most of the time.
+fn choices(seed: u64) -> [u8; TEXTS] {
+    let mut state = seed;
+    std::array::from_fn(|_| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    })
 }
 
 /// Control characters, marks of direction, mentions, links, markup, injections of headers and

@@ -1,0 +1,559 @@
+//! Prometheus Alertmanager: an incident of KubeArmor's is an alert of Alertmanager's.
+//!
+//! Labels name the incident and nothing that changes from event to event, so repeats, retries and
+//! replicas are one alert; what changes is in its annotations. An alert lasts as long as it is
+//! told again, or Alertmanager's `resolve_timeout`; a quiet time ends it. Of a request with a bad
+//! alert Alertmanager keeps the good ones, and telling those again changes nothing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::{
+    contract::{
+        Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gzip, Http,
+        HttpConnection, HttpReply, HttpRequest, Limits, Prefixed, Protocol as _, Secret, SecretUrl,
+        Setting, SettingError, Sink, Span, Stream, Telling, Tls, Verdict, above_zero, headers,
+        read, write_json_string,
+    },
+    incident::{self, plain_line},
+};
+
+/// The catalogue's line.
+pub(crate) const ENTRY: Entry = Entry { facts, build };
+
+/// The path of the API.
+const ALERTS: &str = "/api/v2/alerts";
+/// A label's value is cut here, in characters; Alertmanager itself sets no limit.
+const MAX_LABEL_CHARS: usize = 200;
+/// An annotation is cut here, in characters; Alertmanager holds all of them in memory.
+const MAX_ANNOTATION_CHARS: usize = 512;
+/// Labels that are ours to set.
+const OWN_LABELS: [&str; 10] = [
+    "alertname",
+    "severity",
+    "gravity",
+    "cluster",
+    "namespace",
+    "workload",
+    "policy",
+    "operation",
+    "action",
+    "incident",
+];
+/// Details that become annotations beside `summary` and `description`.
+const ANNOTATIONS: [&str; 22] = [
+    "event_id",
+    "count",
+    "incidents",
+    "first",
+    "last",
+    "pods",
+    "processes",
+    "UpdatedTime",
+    "HostName",
+    "PodName",
+    "ContainerName",
+    "ContainerImage",
+    "ParentProcessName",
+    "ProcessName",
+    "UserName",
+    "Source",
+    "Resource",
+    "Data",
+    "Enforcer",
+    "Result",
+    "ATags",
+    "mitre",
+];
+
+/// The table `alertmanager` of a sink.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Alertmanager {
+    url: Address,
+    username: Option<String>,
+    password: Option<Secret>,
+    token: Option<Secret>,
+    #[serde(default)]
+    labels: Labels,
+    generator_url: Option<Link>,
+    #[serde(default)]
+    headers: BTreeMap<String, Secret>,
+    #[serde(default = "half_a_minute")]
+    timeout: Span,
+    #[serde(default)]
+    tls: Tls,
+    /// `headers` and the credentials, checked.
+    #[serde(skip)]
+    checked_headers: HeaderMap,
+}
+
+fn half_a_minute() -> Span {
+    Span(Duration::from_secs(30))
+}
+
+fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
+    let mut sink: Alertmanager = read(table)?;
+    above_zero("timeout", sink.timeout)?;
+    sink.checked_headers = headers(&sink.headers)
+        .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+    if let Some(value) = sink.authorization()? {
+        sink.checked_headers.insert(header::AUTHORIZATION, value);
+    }
+    Ok(Destination::Http(Box::new(sink)))
+}
+
+fn facts() -> Facts {
+    Facts {
+        name: "alertmanager",
+        summary: "Prometheus Alertmanager: one alert an incident, resolved when it is quiet",
+        format: Format::Native,
+        limits: Limits {
+            events: 64,
+            bytes: 1_000_000,
+            wait: Duration::ZERO,
+            in_flight: 2,
+            source: "https://prometheus.io/docs/alerting/latest/alerts_api/",
+        },
+        rate_per_second: None,
+        // Told again before Alertmanager's `resolve_timeout` (5 minutes) resolves it.
+        digest: Some(DigestDefaults {
+            every: Duration::from_secs(4 * 60),
+            per_hour: 3_600,
+            resolves: true,
+        }),
+        settings: SETTINGS,
+        example: "url = \"http://alertmanager:9093\"\n",
+        sample_secrets: &[],
+    }
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "url",
+        help: "Alertmanager, as \"http://alertmanager:9093\", with a proxy's own path where there \
+               is one; /api/v2/alerts is ours",
+    },
+    Setting { key: "username", help: "for HTTP Basic authentication, beside `password`" },
+    Setting { key: "password", help: "its password" },
+    Setting { key: "token", help: "a bearer token, instead of a user's name" },
+    Setting {
+        key: "labels",
+        help: "a table of further labels, the same for every alert: { team = \"platform\" }",
+    },
+    Setting {
+        key: "generator_url",
+        help: "where an alert's source link leads; literal text, then fields: \
+               \"https://siem.example.com/?id={{ id }}\". Default: no link",
+    },
+    Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
+    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
+    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
+    Setting { key: "tls.key", help: "a PEM file of its key" },
+    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
+];
+
+impl Sink<Http> for Alertmanager {
+    fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        record.extend_from_slice(b"{\"labels\":");
+        let further = self.labels.0.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        write_object(labels(event).into_iter().chain(further), record);
+        record.extend_from_slice(b",\"annotations\":");
+        write_object(annotations(event, body).into_iter(), record);
+        let start = incident::rfc3339(incident::start_us(event));
+        record.extend_from_slice(format!(",\"startsAt\":\"{start}\"").as_bytes());
+        if incident::is_quiet(event) {
+            record.extend_from_slice(format!(",\"endsAt\":\"{start}\"").as_bytes());
+        }
+        if let Some(Link(link)) = &self.generator_url {
+            record.extend_from_slice(b",\"generatorURL\":");
+            write_json_string(&link.complete(event, in_a_query), record);
+        }
+        record.extend_from_slice(b"},");
+    }
+
+    fn request(&self, batch: &Batch) -> HttpRequest {
+        let mut headers = HeaderMap::with_capacity(self.checked_headers.len() + 1);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(self.checked_headers.clone());
+        let url = self.url.with_path(ALERTS);
+        let records = batch.bytes();
+        let alerts = records.strip_suffix(b",").unwrap_or(&records);
+        HttpRequest {
+            method: Method::POST,
+            shown_url: url.clone(),
+            url,
+            headers,
+            body: [b"[", alerts, b"]"].concat().into(),
+            gzip: Gzip::Off,
+            message_id: String::new(),
+        }
+    }
+
+    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
+        let is_page = reply.body.trim_ascii_start().starts_with(b"<");
+        match Http::verdict(reply) {
+            Verdict::Accepted | Verdict::Never(_) if is_page => Verdict::Blocked(format!(
+                "{}, a page and not an answer of Alertmanager's",
+                reply.summary()
+            )),
+            // 400: those that are good were taken, and are told again once the bad one is found.
+            verdict => verdict,
+        }
+    }
+
+    fn limits(&self, limits: Limits) -> Limits {
+        // Two brackets are added and a comma is taken away.
+        Limits { bytes: limits.bytes.saturating_sub(1), ..limits }
+    }
+
+    fn connection(&self) -> HttpConnection {
+        HttpConnection {
+            tls: self.tls.clone(),
+            timeout: self.timeout.0,
+            ..HttpConnection::default()
+        }
+    }
+}
+
+impl Alertmanager {
+    fn authorization(&self) -> Result<Option<HeaderValue>, SettingError> {
+        let (path, text) = match (&self.username, &self.password, &self.token) {
+            (None, None, None) => return Ok(None),
+            (Some(user), Some(password), None) if !user.contains(':') => {
+                let pair = format!("{user}:{}", password.reveal());
+                ("password", format!("Basic {}", BASE64.encode(pair)))
+            }
+            (None, None, Some(token)) => ("token", format!("Bearer {}", token.reveal())),
+            (Some(_), Some(_), None) => {
+                let why = "expected a user's name without a colon, which Basic ends it with";
+                return Err(SettingError::at("username", why));
+            }
+            (_, _, Some(_)) => {
+                let why = "found a token beside a user's name or password, expected one of the two";
+                return Err(SettingError::at("token", why));
+            }
+            (None, Some(_), None) => {
+                return Err(SettingError::at("password", "expected `username` beside it"));
+            }
+            (Some(_), None, None) => {
+                return Err(SettingError::at("username", "expected `password` beside it"));
+            }
+        };
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| SettingError::at(path, "expected a value without line ends"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+/// What the incident is, in names that stay: never a pod, a process or an event's id.
+fn labels(event: &Event<'_>) -> Vec<(&'static str, String)> {
+    let label = |name, value: &str| (name, plain_line(value, MAX_LABEL_CHARS));
+    if incident::telling(event) == Some(Telling::Held) {
+        return vec![
+            label("alertname", "SidearmHeldBack"),
+            label("severity", "warning"),
+            label("cluster", event.cluster()),
+        ];
+    }
+    let alertname = match event.stream() {
+        _ if event.is_gap() => "SidearmGap",
+        _ if event.is_throttle_notice() => "KubeArmorAlertsDropped",
+        Stream::Alert => "KubeArmorAlert",
+        Stream::Message => "KubeArmorMessage",
+        Stream::Log => "KubeArmorLog",
+    };
+    vec![
+        label("alertname", alertname),
+        label("severity", incident::severity(event)),
+        label("gravity", event.gravity().name()),
+        label("cluster", event.cluster()),
+        label("namespace", event.namespace()),
+        label("workload", event.workload()),
+        label("policy", event.policy()),
+        label("operation", event.operation()),
+        label("action", event.action()),
+        label("incident", &incident::short_key(event)),
+    ]
+}
+
+fn annotations(event: &Event<'_>, body: Body<'_>) -> Vec<(&'static str, String)> {
+    let description = match body.format {
+        Format::Native => event.message().into(),
+        _ => String::from_utf8_lossy(body.bytes),
+    };
+    let annotation = |name, text: &str| (name, plain_line(text, MAX_ANNOTATION_CHARS));
+    let mut annotations = vec![
+        ("summary", incident::headline(event, MAX_ANNOTATION_CHARS)),
+        annotation("description", &description),
+    ];
+    let details = incident::details(event);
+    for name in ANNOTATIONS {
+        if let Some((_, detail)) = details.iter().find(|(found, _)| *found == name) {
+            annotations.push((name, detail.line(MAX_ANNOTATION_CHARS)));
+        }
+    }
+    annotations
+}
+
+/// Appends an object of texts. Alertmanager drops what is empty; it is left out.
+fn write_object<'a>(members: impl Iterator<Item = (&'a str, String)>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    let mut is_first = true;
+    for (name, value) in members.filter(|(_, value)| !value.is_empty()) {
+        if !is_first {
+            out.push(b',');
+        }
+        is_first = false;
+        write_json_string(name, out);
+        out.push(b':');
+        write_json_string(&value, out);
+    }
+    out.push(b'}');
+}
+
+/// Further labels, known to be legal and none of ours.
+#[derive(Debug, Clone, Default)]
+struct Labels(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let labels = BTreeMap::<String, String>::deserialize(deserializer)?;
+        for (name, value) in &labels {
+            let is_legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && !name.starts_with("__")
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            if !is_legal {
+                return Err(D::Error::custom(format!(
+                    "expected a label's name of letters, digits and _, found \"{name}\""
+                )));
+            }
+            if OWN_LABELS.contains(&name.as_str()) {
+                return Err(D::Error::custom(format!("the label \"{name}\" is set by Sidearm")));
+            }
+            if value.is_empty() || plain_line(value, MAX_LABEL_CHARS) != *value {
+                return Err(D::Error::custom(format!(
+                    "expected 1 to {MAX_LABEL_CHARS} plain characters as the label \"{name}\""
+                )));
+            }
+        }
+        Ok(Self(labels))
+    }
+}
+
+/// A link that an event may complete behind its host.
+#[derive(Debug)]
+struct Link(Prefixed);
+
+impl<'de> Deserialize<'de> for Link {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let literal = text.split("{{").next().unwrap_or_default();
+        let is_link = SecretUrl::parse(literal).is_ok()
+            && literal.splitn(4, '/').count() == 4
+            && literal.chars().all(|c| c.is_ascii_graphic());
+        if !is_link {
+            return Err(D::Error::custom(
+                "expected an address such as \"https://siem.example.com/?id={{ id }}\": an event \
+                 must not decide its host",
+            ));
+        }
+        Prefixed::parse(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+fn in_a_query(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::contract::{
+        Digest, acts,
+        testing::{arbitrary_event, batch, batch_of, reply, table, with_event, written},
+    };
+
+    const EVENT: &str = r#"{"Timestamp":1789899072,"UpdatedTime":"2026-09-20T10:11:12.000678Z","ClusterName":"c","HostName":"n1","NamespaceName":"shop","Owner":{"Ref":"Deployment","Name":"web","Namespace":"shop"},"PodName":"web-0","PolicyName":"no-apt","Severity":"8","Message":"apt ran","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","PID":4711,"UID":0,"PPID":0}"#;
+
+    fn alertmanager(more: &str) -> Result<Box<dyn Sink<Http>>, SettingError> {
+        match build(table(&format!("url = \"http://am:9093/\"\n{more}")))? {
+            Destination::Http(sink) => Ok(sink),
+            _ => panic!("spoken to by HTTP"),
+        }
+    }
+
+    fn sent(sink: &dyn Sink<Http>, event: &Event<'_>, format: Format, text: &str) -> Value {
+        let record = written(sink, event, format, text.as_bytes());
+        let request = sink.request(&batch_of(event, record.as_bytes()));
+        let alerts: Vec<Value> = serde_json::from_slice(&request.body).expect("an array");
+        alerts.into_iter().next().expect("one alert")
+    }
+
+    fn digest(telling: Telling) -> Digest {
+        Digest {
+            telling,
+            events: 5,
+            incidents: 1,
+            first_us: 1_789_899_000_000_000,
+            last_us: 1_789_899_060_000_000,
+            pods: vec![("web-0".to_owned(), 5)],
+            processes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn labels_are_of_the_incident_and_stay() {
+        let sink = alertmanager("labels = { team = \"platform\" }").expect("a table");
+        let first = with_event(EVENT, |event| sent(&*sink, &event, Format::Native, ""));
+        let later = EVENT.replace("4711", "12").replace("web-0", "web-1").replace("000678", "9");
+        let second = with_event(&later, |event| sent(&*sink, &event, Format::Native, ""));
+        assert_eq!(first["labels"], second["labels"]);
+        assert_ne!(first["annotations"]["event_id"], second["annotations"]["event_id"]);
+        let labels = first["labels"].as_object().expect("labels");
+        assert_eq!(labels["alertname"], "KubeArmorAlert");
+        assert_eq!(labels["severity"], "error");
+        assert_eq!(labels["workload"], "web");
+        assert_eq!(labels["team"], "platform");
+        assert_eq!(labels["incident"].as_str().map(str::len), Some(16));
+        assert_eq!(first["annotations"]["description"], "apt ran");
+        assert_eq!(first["startsAt"], "2026-09-20T10:11:12.000678Z");
+        assert_eq!(first["endsAt"], Value::Null);
+        let other = EVENT.replace("/usr/bin/apt", "/usr/bin/dpkg");
+        let other = with_event(&other, |event| sent(&*sink, &event, Format::Text, "a\nb"));
+        assert_ne!(other["labels"]["incident"], first["labels"]["incident"]);
+        assert_eq!(other["annotations"]["description"], "a b");
+    }
+
+    #[test]
+    fn a_quiet_incident_ends_and_a_repeated_one_lasts() {
+        let sink = alertmanager("").expect("a table");
+        let alone = with_event(EVENT, |event| sent(&*sink, &event, Format::Native, ""));
+        let (repeats, quiet, held) =
+            (digest(Telling::Repeats), digest(Telling::Quiet), digest(Telling::Held));
+        let told = |digest: &Digest| {
+            with_event(EVENT, |event| sent(&*sink, &event.telling(digest), Format::Native, ""))
+        };
+        let (repeats, quiet, held) = (told(&repeats), told(&quiet), told(&held));
+        assert_eq!(repeats["labels"], alone["labels"]);
+        assert_eq!(repeats["annotations"]["count"], "5");
+        assert_eq!(repeats["startsAt"], "2026-09-20T10:10:00.000000Z");
+        assert_eq!(quiet["labels"], alone["labels"]);
+        assert_eq!(quiet["endsAt"], quiet["startsAt"]);
+        assert_eq!(held["labels"]["alertname"], "SidearmHeldBack");
+        assert_eq!(held["labels"]["policy"], Value::Null);
+    }
+
+    #[test]
+    fn a_clock_ahead_of_ours_starts_no_alert_in_the_future() {
+        let ahead = EVENT.replace("2026-09-20", "2036-09-20");
+        let sink = alertmanager("").expect("a table");
+        let alert = with_event(&ahead, |event| sent(&*sink, &event, Format::Native, ""));
+        assert_eq!(alert["startsAt"], "2027-01-15T08:00:00.000000Z");
+    }
+
+    #[test]
+    fn credentials_are_sent_and_never_shown() {
+        for (more, value) in [
+            ("username = \"u\"\npassword = \"hunter2\"", "Basic dTpodW50ZXIy"),
+            ("token = \"hunter2\"", "Bearer hunter2"),
+        ] {
+            let sink = alertmanager(more).expect("a table");
+            let request = sink.request(&batch(1, 3));
+            assert_eq!(request.headers[header::AUTHORIZATION], value);
+            assert!(request.headers[header::AUTHORIZATION].is_sensitive());
+            assert_eq!(request.url, "http://am:9093/api/v2/alerts");
+        }
+    }
+
+    #[test]
+    fn a_link_is_completed_and_its_host_is_not() {
+        let sink = alertmanager("generator_url = \"https://siem/?id={{ id }}&ns={{ namespace }}\"")
+            .expect("a table");
+        let event = EVENT.replace("\"shop\",\"Owner", "\"a&b/ c\",\"Owner");
+        let alert = with_event(&event, |event| sent(&*sink, &event, Format::Native, ""));
+        let link = alert["generatorURL"].as_str().expect("a link");
+        assert!(link.starts_with("https://siem/?id=") && link.ends_with("&ns=a_b__c"), "{link}");
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_key() {
+        for (more, path) in [
+            ("username = \"u\"", "username"),
+            ("password = \"p\"", "password"),
+            ("username = \"u:v\"\npassword = \"p\"", "username"),
+            ("username = \"u\"\npassword = \"p\"\ntoken = \"t\"", "token"),
+            ("token = \"a\\nb\"", "token"),
+            ("labels = { \"a-b\" = \"c\" }", "labels"),
+            ("labels = { policy = \"c\" }", "labels"),
+            ("labels = { __name = \"c\" }", "labels"),
+            ("labels = { team = \"\" }", "labels"),
+            ("generator_url = \"https://{{ HostName }}/\"", "generator_url"),
+            ("generator_url = \"https://siem{{ HostName }}/\"", "generator_url"),
+            ("generator_url = \"javascript:alert(1)\"", "generator_url"),
+            ("headers = { \"a b\" = \"c\" }", "headers.a b"),
+            ("timeout = \"0s\"", "timeout"),
+        ] {
+            let error = alertmanager(more).err().expect(more);
+            assert_eq!(error.path, path, "{more}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn answers_have_their_verdict() {
+        let sink = alertmanager("").expect("a table");
+        for (status, body, expected) in [
+            (200, "", "accepted"),
+            (200, "<html>please log in</html>", "blocked"),
+            (400, "\"start time must be before end time\"", "never"),
+            (400, "<html>plain HTTP to an HTTPS port</html>", "blocked"),
+            (401, "", "blocked"),
+            (404, "", "blocked"),
+            (413, "", "smaller"),
+            (422, "{\"code\":601,\"message\":\"labels is required\"}", "never"),
+            (429, "", "later"),
+            (500, "", "later"),
+            (503, "", "later"),
+        ] {
+            let verdict = sink.verdict(&batch(2, 1), &reply(status, body));
+            assert_eq!(verdict.name(), expected, "{status} {body}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #[test]
+        fn alertmanager_takes_whatever_an_event_holds(owned in arbitrary_event()) {
+            const LARGEST_ALERT_BYTES: usize = 64 * 1024;
+            let event = owned.event();
+            let sink = alertmanager("").expect("a table");
+            let record = written(&*sink, &event, Format::Native, b"");
+            prop_assert!(record.len() < LARGEST_ALERT_BYTES);
+            let alert = sent(&*sink, &event, Format::Native, "");
+            for kind in ["labels", "annotations"] {
+                for (name, value) in alert[kind].as_object().expect("an object") {
+                    let value = value.as_str().expect("text");
+                    prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+                    prop_assert!(!value.is_empty() && !value.chars().any(acts));
+                    let max = if kind == "labels" { MAX_LABEL_CHARS } else { MAX_ANNOTATION_CHARS };
+                    prop_assert!(value.chars().count() <= max);
+                }
+            }
+            for name in alert["labels"].as_object().expect("labels").keys() {
+                prop_assert!(OWN_LABELS.contains(&name.as_str()));
+            }
+            let start: jiff::Timestamp =
+                alert["startsAt"].as_str().expect("text").parse().expect("a moment");
+            let received = i64::try_from(event.received_us()).unwrap_or(i64::MAX);
+            prop_assert!(start.as_microsecond() <= received.max(0));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Sysdig in its two forms: the agent's Kubernetes audit endpoint, and Sysdig Monitor's custom
+//! events.
+//!
+//! The agent takes nothing but audit events, so each event of KubeArmor's is wrapped as one
+//! (`sysdig/audit.rs`): every event goes, and rules read it. Custom events are for people: like
+//! events are told as one (`sysdig/events.rs`). Neither knows a handle on copies beyond `auditID`.
+
+pub(crate) mod audit;
+pub(crate) mod events;
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use crate::contract::{Batch, Gzip, HttpRequest, Setting, Span};
+
+const URL_TIMEOUT_TLS: [Setting; 5] = [
+    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
+    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
+    Setting { key: "tls.key", help: "a PEM file of its key" },
+    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
+];
+
+fn half_a_minute() -> Span {
+    Span(Duration::from_secs(30))
+}
+
+/// One JSON object, posted.
+fn post(url: String, further: &HeaderMap, batch: &Batch) -> HttpRequest {
+    let mut headers = HeaderMap::with_capacity(further.len() + 1);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.extend(further.clone());
+    HttpRequest {
+        method: Method::POST,
+        shown_url: url.clone(),
+        url,
+        headers,
+        body: batch.bytes(),
+        gzip: Gzip::Off,
+        message_id: String::new(),
+    }
+}

@@ -1,0 +1,320 @@
+//! An event as a Kubernetes audit event, for the agent's `k8s_audit` endpoint.
+//!
+//! Verbs are KubeArmor's operations, which no API server has, so that a rule written for API calls
+//! never takes a process for one. The details stand in annotations.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{URL_TIMEOUT_TLS, half_a_minute, post};
+use crate::{
+    contract::{
+        Address, Batch, Body, Destination, Entry, Event, Facts, Format, Http, HttpConnection,
+        HttpReply, HttpRequest, Limits, Protocol as _, Secret, Setting, SettingError, Sink, Span,
+        Tls, Verdict, above_zero, headers, read,
+    },
+    incident::{self, plain_line},
+};
+
+/// The catalogue's line.
+pub(crate) const ENTRY: Entry = Entry { facts, build };
+
+/// The path of the agent's endpoint.
+const PATH: &str = "/k8s_audit";
+/// A name within the event is cut here, in characters: longer than any of Kubernetes'.
+const MAX_NAME_CHARS: usize = 253;
+/// An annotation is cut here, in characters.
+const MAX_ANNOTATION_CHARS: usize = 2_048;
+
+/// The table `sysdig` of a sink.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sysdig {
+    #[serde(default = "agent")]
+    url: Address,
+    #[serde(default)]
+    headers: BTreeMap<String, Secret>,
+    #[serde(default = "half_a_minute")]
+    timeout: Span,
+    #[serde(default)]
+    tls: Tls,
+    /// `headers`, checked.
+    #[serde(skip)]
+    checked_headers: HeaderMap,
+}
+
+fn agent() -> Address {
+    Address::parse("http://sysdig-agent.sysdig-agent.svc.cluster.local:7765").expect("an address")
+}
+
+fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
+    let mut sink: Sysdig = read(table)?;
+    above_zero("timeout", sink.timeout)?;
+    sink.checked_headers = headers(&sink.headers)
+        .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+    Ok(Destination::Http(Box::new(sink)))
+}
+
+fn facts() -> Facts {
+    Facts {
+        name: "sysdig",
+        summary: "the Sysdig agent's k8s_audit endpoint: each event as a Kubernetes audit event",
+        format: Format::Native,
+        limits: Limits {
+            events: 1,
+            bytes: 1_000_000,
+            wait: std::time::Duration::ZERO,
+            in_flight: 4,
+            source: "https://github.com/sysdiglabs/aks-audit-log",
+        },
+        rate_per_second: None,
+        digest: None,
+        settings: SETTINGS,
+        example: "url = \"http://sysdig-agent.sysdig-agent.svc.cluster.local:7765/k8s_audit\"\n",
+        sample_secrets: &[],
+    }
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "url",
+        help: "the agent's endpoint. Default: \
+               \"http://sysdig-agent.sysdig-agent.svc.cluster.local:7765/k8s_audit\"",
+    },
+    Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
+    URL_TIMEOUT_TLS[0],
+    URL_TIMEOUT_TLS[1],
+    URL_TIMEOUT_TLS[2],
+    URL_TIMEOUT_TLS[3],
+    URL_TIMEOUT_TLS[4],
+];
+
+impl Sink<Http> for Sysdig {
+    fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        serde_json::to_writer(record, &audit_event(event, body))
+            .expect("a vector takes every write, and its keys are texts");
+    }
+
+    fn request(&self, batch: &Batch) -> HttpRequest {
+        post(self.url.with_path(PATH), &self.checked_headers, batch)
+    }
+
+    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
+        Http::verdict(reply)
+    }
+
+    fn connection(&self) -> HttpConnection {
+        HttpConnection {
+            tls: self.tls.clone(),
+            timeout: self.timeout.0,
+            ..HttpConnection::default()
+        }
+    }
+}
+
+fn audit_event(event: &Event<'_>, body: Body<'_>) -> Value {
+    let time = incident::rfc3339(event.time_us());
+    let blocked = event.blocked();
+    let source_ip = event.network().map(|network| network.source.address);
+    let mut audit = json!({
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Metadata",
+        "auditID": uuid(event.id().0),
+        "stage": "ResponseComplete",
+        "requestURI": request_uri(event),
+        "verb": verb(event),
+        "user": { "username": username(event), "uid": event.uid().to_string() },
+        "userAgent": concat!("sidearm/", env!("CARGO_PKG_VERSION")),
+        "objectRef": object(event),
+        "responseStatus": {
+            "metadata": {},
+            "status": if blocked { "Failure" } else { "Success" },
+            "code": if blocked { 403 } else { 200 },
+        },
+        "requestReceivedTimestamp": time,
+        "stageTimestamp": time,
+        "annotations": annotations(event, body),
+    });
+    if blocked {
+        audit["responseStatus"]["reason"] = "Forbidden".into();
+        audit["responseStatus"]["message"] = plain_line(event.result(), MAX_NAME_CHARS).into();
+    }
+    // The agent reads addresses alone; a Unix socket's path is none.
+    if let Some(ip) = source_ip.and_then(|ip| ip.parse::<std::net::IpAddr>().ok()) {
+        audit["sourceIPs"] = json!([ip.to_string()]);
+    }
+    audit
+}
+
+/// The event's id as a UUID of a rule of our own (RFC 9562, version 8).
+fn uuid(id: u128) -> String {
+    let mut bytes = id.to_be_bytes();
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+/// KubeArmor's operation in lower case, of letters alone.
+fn verb(event: &Event<'_>) -> String {
+    let letters = event.operation().chars().filter(char::is_ascii_alphabetic);
+    let verb: String = letters.take(MAX_NAME_CHARS).collect::<String>().to_ascii_lowercase();
+    match (verb.as_str(), event.is_gap()) {
+        (_, true) => "gap".to_owned(),
+        ("", false) => event.stream().name().to_owned(),
+        // What an API server does is told by its own verbs alone.
+        ("create" | "get" | "list" | "watch" | "update" | "patch" | "delete", false) => {
+            format!("kubearmor{verb}")
+        }
+        _ => verb,
+    }
+}
+
+fn username(event: &Event<'_>) -> String {
+    let user = plain_line(event.user(), MAX_NAME_CHARS);
+    if user.is_empty() { format!("uid:{}", event.uid()) } else { user }
+}
+
+fn object(event: &Event<'_>) -> Value {
+    let name = |text: &str| plain_line(text, MAX_NAME_CHARS);
+    match event.pod() {
+        "" => json!({ "resource": "nodes", "name": name(event.host()), "apiVersion": "v1" }),
+        pod => json!({
+            "resource": "pods",
+            "namespace": name(event.namespace()),
+            "name": name(pod),
+            "apiVersion": "v1",
+        }),
+    }
+}
+
+/// The object's own path, its names made safe for one.
+fn request_uri(event: &Event<'_>) -> String {
+    let name = |text: &str| -> String {
+        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        text.chars().take(MAX_NAME_CHARS).map(|c| if safe(c) { c } else { '_' }).collect()
+    };
+    match event.pod() {
+        "" => format!("/api/v1/nodes/{}", name(event.host())),
+        pod => format!("/api/v1/namespaces/{}/pods/{}", name(event.namespace()), name(pod)),
+    }
+}
+
+/// The details by name, each a text, for audit annotations hold nothing else.
+fn annotations(event: &Event<'_>, body: Body<'_>) -> Map<String, Value> {
+    let details = incident::details(event).into_iter().map(|(name, detail)| {
+        (format!("kubearmor.io/{name}"), detail.line(MAX_ANNOTATION_CHARS).into())
+    });
+    let mut annotations: Map<_, _> = details.collect();
+    if body.format != Format::Native {
+        let text = plain_line(&String::from_utf8_lossy(body.bytes), MAX_ANNOTATION_CHARS);
+        annotations.insert("kubearmor.io/text".to_owned(), text.into());
+    }
+    annotations
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contract::testing::{
+        arbitrary_event, batch, batch_of, reply, sink, table, with_event, written,
+    };
+
+    const EVENT: &str = r#"{"UpdatedTime":"2026-09-20T10:11:12.000678Z","HostName":"n1","NamespaceName":"shop","PodName":"web-0","PolicyName":"no-apt","Severity":"8","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","Result":"Permission denied","UID":1000,"PPID":0}"#;
+
+    fn sent(event: &Event<'_>, format: Format, text: &str) -> Value {
+        let sink: Sysdig = sink("").expect("a table");
+        let record = written(&sink, event, format, text.as_bytes());
+        let request = sink.request(&batch_of(event, record.as_bytes()));
+        assert_eq!(
+            request.url,
+            "http://sysdig-agent.sysdig-agent.svc.cluster.local:7765/k8s_audit"
+        );
+        serde_json::from_slice(&request.body).expect("JSON")
+    }
+
+    #[test]
+    fn an_event_is_an_audit_event() {
+        with_event(EVENT, |event| {
+            let audit = sent(&event, Format::Text, "a line");
+            assert_eq!(audit["kind"], "Event");
+            assert_eq!(audit["verb"], "process");
+            assert_eq!(audit["user"], json!({ "username": "uid:1000", "uid": "1000" }));
+            assert_eq!(audit["requestURI"], "/api/v1/namespaces/shop/pods/web-0");
+            assert_eq!(audit["objectRef"]["resource"], "pods");
+            assert_eq!(audit["responseStatus"]["code"], 403);
+            assert_eq!(audit["stageTimestamp"], "2026-09-20T10:11:12.000678Z");
+            assert_eq!(audit["annotations"]["kubearmor.io/PolicyName"], "no-apt");
+            assert_eq!(audit["annotations"]["kubearmor.io/text"], "a line");
+        });
+        let audited = EVENT.replace("\"Block\"", "\"Audit (Block)\"");
+        with_event(&audited, |event| {
+            let audit = sent(&event, Format::Native, "");
+            assert_eq!(audit["responseStatus"]["status"], "Success");
+        });
+    }
+
+    #[test]
+    fn the_audit_id_is_a_uuid_that_stays() {
+        let id = uuid(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        assert_eq!(id, "01234567-89ab-8def-8123-456789abcdef");
+    }
+
+    #[test]
+    fn a_verb_of_the_api_is_never_claimed() {
+        for (operation, verb) in [("Create", "kubearmorcreate"), ("D e-lete", "kubearmordelete")] {
+            let event = EVENT.replace("\"Process\"", &format!("\"{operation}\""));
+            with_event(&event, |event| assert_eq!(super::verb(&event), verb));
+        }
+    }
+
+    #[test]
+    fn answers_and_mistakes() {
+        let sysdig: Sysdig = sink("").expect("a table");
+        for (status, expected) in [
+            (200, "accepted"),
+            (201, "accepted"),
+            (400, "never"),
+            (401, "blocked"),
+            (404, "blocked"),
+            (413, "smaller"),
+            (429, "later"),
+            (503, "later"),
+        ] {
+            let verdict = sysdig.verdict(&batch(1, 1), &reply(status, ""));
+            assert_eq!(verdict.name(), expected, "{status}");
+        }
+        for (lines, path) in [
+            ("url = \"agent\"", "url"),
+            ("timeout = \"0s\"", "timeout"),
+            ("token = \"t\"", "token"),
+        ] {
+            assert_eq!(build(table(lines)).err().expect(lines).path, path);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #[test]
+        fn the_agent_takes_whatever_an_event_holds(owned in arbitrary_event()) {
+            let event = owned.event();
+            let sink: Sysdig = sink("").expect("a table");
+            let record = written(&sink, &event, Format::Native, b"");
+            prop_assert!(record.len() < 1_000_000);
+            let audit: Value = serde_json::from_str(&record).expect("JSON");
+            let time: Result<jiff::Timestamp, _> =
+                audit["stageTimestamp"].as_str().expect("text").parse();
+            prop_assert!(time.is_ok());
+            prop_assert!(audit["requestURI"].as_str().expect("text").is_ascii());
+            prop_assert!(!audit["verb"].as_str().expect("text").is_empty());
+            let annotations = audit["annotations"].as_object().expect("an object");
+            prop_assert!(annotations.values().all(Value::is_string));
+        }
+    }
+}

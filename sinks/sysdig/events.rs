@@ -1,0 +1,276 @@
+//! Custom events of Sysdig Monitor: an event's headline, its scope, its details as tags.
+
+use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{URL_TIMEOUT_TLS, half_a_minute, post};
+use crate::{
+    card::Card,
+    contract::{
+        Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity,
+        Http, HttpConnection, HttpReply, HttpRequest, Limits, Protocol as _, Secret, Setting,
+        SettingError, Sink, Span, Tls, Verdict, above_zero, read,
+    },
+    incident::{self, plain_line},
+};
+
+/// The catalogue's line.
+pub(crate) const ENTRY: Entry = Entry { facts, build };
+
+/// The path of the API.
+const PATH: &str = "/api/v2/events";
+/// The name is cut here, in characters. Sysdig publishes no limits; these are ours.
+const MAX_NAME_CHARS: usize = 200;
+/// The description is cut here, in characters.
+const MAX_DESCRIPTION_CHARS: usize = 4_000;
+/// A tag's value and a name in the scope are cut here, in characters.
+const MAX_TAG_CHARS: usize = 256;
+/// Details that become tags.
+const TAGS: [&str; 12] = [
+    "event_id",
+    "gravity",
+    "count",
+    "incidents",
+    "ClusterName",
+    "NamespaceName",
+    "workload",
+    "PolicyName",
+    "Operation",
+    "Action",
+    "ProcessName",
+    "mitre",
+];
+
+/// The table `sysdig_events` of a sink.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SysdigEvents {
+    url: Address,
+    token: Secret,
+    #[serde(default = "half_a_minute")]
+    timeout: Span,
+    #[serde(default)]
+    tls: Tls,
+    /// The token, as it is sent.
+    #[serde(skip)]
+    authorization: HeaderMap,
+}
+
+fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
+    let mut sink: SysdigEvents = read(table)?;
+    above_zero("timeout", sink.timeout)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", sink.token.reveal()))
+        .ok()
+        .filter(|_| !sink.token.reveal().trim().is_empty())
+        .ok_or_else(|| SettingError::at("token", "expected an API token, without line ends"))?;
+    value.set_sensitive(true);
+    sink.authorization.insert(header::AUTHORIZATION, value);
+    Ok(Destination::Http(Box::new(sink)))
+}
+
+fn facts() -> Facts {
+    Facts {
+        name: "sysdig_events",
+        summary: "Sysdig Monitor's custom events",
+        format: Format::Native,
+        limits: Limits {
+            events: 1,
+            bytes: 100_000,
+            wait: std::time::Duration::ZERO,
+            in_flight: 2,
+            source: "https://docs.sysdig.com/en/docs/sysdig-monitor/events/custom-events/",
+        },
+        rate_per_second: Some(1.0),
+        digest: Some(DigestDefaults {
+            every: std::time::Duration::from_secs(10 * 60),
+            per_hour: 120,
+            resolves: false,
+        }),
+        settings: SETTINGS,
+        example: "url = \"https://app.sysdigcloud.com\"\ntoken = \"${env:SYSDIG_TOKEN}\"\n",
+        sample_secrets: &[("SYSDIG_TOKEN", "6f1d3c52-sample-of-a-token")],
+    }
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "url",
+        help: "your region's Sysdig Monitor, as \"https://app.sysdigcloud.com\" or \
+               \"https://eu1.app.sysdig.com\"",
+    },
+    Setting { key: "token", help: "an API token of Sysdig Monitor" },
+    URL_TIMEOUT_TLS[0],
+    URL_TIMEOUT_TLS[1],
+    URL_TIMEOUT_TLS[2],
+    URL_TIMEOUT_TLS[3],
+    URL_TIMEOUT_TLS[4],
+];
+
+impl Sink<Http> for SysdigEvents {
+    fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        let card = match body.format {
+            Format::Native => Card::of(event),
+            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes)),
+        };
+        let name = if card.title.is_empty() { &card.text } else { &card.title };
+        let custom = json!({ "event": {
+            "name": plain_line(name, MAX_NAME_CHARS),
+            "description": description(&card),
+            "severity": severity(event.gravity()),
+            "filter": scope(event),
+            "tags": tags(event),
+        }});
+        serde_json::to_writer(record, &custom)
+            .expect("a vector takes every write, and its keys are texts");
+    }
+
+    fn request(&self, batch: &Batch) -> HttpRequest {
+        post(self.url.with_path(PATH), &self.authorization, batch)
+    }
+
+    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
+        let is_page = reply.body.trim_ascii_start().starts_with(b"<");
+        match Http::verdict(reply) {
+            Verdict::Accepted | Verdict::Never(_) if is_page => Verdict::Blocked(format!(
+                "{}, a page and not an answer of Sysdig's",
+                reply.summary()
+            )),
+            verdict => verdict,
+        }
+    }
+
+    fn connection(&self) -> HttpConnection {
+        HttpConnection {
+            tls: self.tls.clone(),
+            timeout: self.timeout.0,
+            ..HttpConnection::default()
+        }
+    }
+}
+
+/// The card's plain lines, cut. Its lines end where ours do: event text has none of its own.
+fn description(card: &Card) -> String {
+    card.plain().chars().take(MAX_DESCRIPTION_CHARS).collect()
+}
+
+/// As syslog counts: 0 the gravest, 7 the least.
+fn severity(gravity: Gravity) -> u8 {
+    match gravity {
+        Gravity::Critical => 1,
+        Gravity::High => 3,
+        Gravity::Medium => 4,
+        Gravity::Low => 6,
+        Gravity::Info => 7,
+    }
+}
+
+/// What the event is shown beside, in Sysdig's own words for it. A name that could end its quotes
+/// is left out.
+fn scope(event: &Event<'_>) -> String {
+    let terms = [
+        ("kubernetes.cluster.name", event.cluster()),
+        ("kubernetes.namespace.name", event.namespace()),
+        ("kubernetes.pod.name", event.pod()),
+        ("host.hostName", if event.pod().is_empty() { event.host() } else { "" }),
+    ];
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/');
+    let terms = terms.into_iter().filter(|(_, name)| {
+        !name.is_empty() && name.len() <= MAX_TAG_CHARS && name.chars().all(is_name)
+    });
+    terms.map(|(key, name)| format!("{key} = '{name}'")).collect::<Vec<_>>().join(" and ")
+}
+
+fn tags(event: &Event<'_>) -> Map<String, Value> {
+    let mut tags = Map::new();
+    tags.insert("source".to_owned(), "kubearmor".into());
+    for (name, detail) in incident::details(event) {
+        if TAGS.contains(&name) {
+            tags.insert(name.to_owned(), detail.line(MAX_TAG_CHARS).into());
+        }
+    }
+    tags
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::contract::testing::{
+        arbitrary_event, batch, batch_of, reply, table, with_event, written,
+    };
+
+    const EVENT: &str = r#"{"UpdatedTime":"2026-09-20T10:11:12.000678Z","ClusterName":"c","HostName":"n1","NamespaceName":"sh'op","PodName":"web-0","PolicyName":"no-apt","Severity":"9","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","UID":1000,"PPID":0}"#;
+
+    fn sysdig(more: &str) -> Result<Box<dyn Sink<Http>>, SettingError> {
+        let lines = format!("url = \"https://eu1.app.sysdig.com\"\n{more}");
+        match build(table(&lines))? {
+            Destination::Http(sink) => Ok(sink),
+            _ => panic!("spoken to by HTTP"),
+        }
+    }
+
+    #[test]
+    fn an_event_is_a_custom_event() {
+        let sink = sysdig("token = \"hunter2\"").expect("a table");
+        with_event(EVENT, |event| {
+            let record = written(&*sink, &event, Format::Native, b"");
+            let request = sink.request(&batch_of(&event, record.as_bytes()));
+            assert_eq!(request.url, "https://eu1.app.sysdig.com/api/v2/events");
+            assert!(request.headers[header::AUTHORIZATION].is_sensitive());
+            let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+            let custom = &body["event"];
+            assert_eq!(custom["severity"], 1);
+            assert_eq!(
+                custom["filter"],
+                "kubernetes.cluster.name = 'c' and kubernetes.pod.name = 'web-0'"
+            );
+            assert_eq!(custom["tags"]["PolicyName"], "no-apt");
+            let record = written(&*sink, &event, Format::Template, b"web was hit");
+            assert!(record.contains("\"name\":\"web was hit\""), "{record}");
+        });
+    }
+
+    #[test]
+    fn answers_and_mistakes() {
+        let sink = sysdig("token = \"t\"").expect("a table");
+        for (status, body, expected) in [
+            (200, "{}", "accepted"),
+            (201, "{\"event\":{}}", "accepted"),
+            (200, "<html>please log in</html>", "blocked"),
+            (400, "{\"errors\":[]}", "never"),
+            (401, "", "blocked"),
+            (422, "", "never"),
+            (429, "", "later"),
+            (500, "", "later"),
+        ] {
+            let verdict = sink.verdict(&batch(1, 1), &reply(status, body));
+            assert_eq!(verdict.name(), expected, "{status}");
+        }
+        for (more, path) in
+            [("", ""), ("token = \"hunter2\\n\"", "token"), ("token = \" \"", "token")]
+        {
+            let error = sysdig(more).err().expect(more);
+            assert_eq!(error.path, path);
+            assert!(!error.message.contains("hunter2"));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #[test]
+        fn monitor_takes_whatever_an_event_holds(owned in arbitrary_event()) {
+            let event = owned.event();
+            let sink = sysdig("token = \"t\"").expect("a table");
+            let record = written(&*sink, &event, Format::Native, b"");
+            prop_assert!(record.len() < 100_000);
+            let body: Value = serde_json::from_str(&record).expect("JSON");
+            let name = body["event"]["name"].as_str().expect("text");
+            prop_assert!(!name.is_empty() && name.chars().count() <= MAX_NAME_CHARS);
+            let filter = body["event"]["filter"].as_str().expect("text");
+            prop_assert!(filter.matches('\'').count().is_multiple_of(2));
+            prop_assert!(filter.matches('\'').count() <= 8);
+        }
+    }
+}
