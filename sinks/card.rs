@@ -4,8 +4,10 @@
 //! cut, on one line, and with each character visible. It knows no product: a product writes it in
 //! its own form, escapes it by its own rules and shortens it further where it has less room.
 
+pub(crate) mod attachment;
 pub(crate) mod chat;
 mod fit;
+pub(crate) mod hook;
 mod telling;
 mod words;
 
@@ -164,5 +166,7 @@ pub(crate) fn moment(time_us: i64) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+#[cfg(test)]
+mod against_doubles;
 #[cfg(test)]
 mod tests;

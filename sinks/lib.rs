@@ -7,18 +7,23 @@ mod alertmanager;
 mod azure_logs;
 mod card;
 pub mod contract;
+mod discord;
 mod elasticsearch;
 mod event_hubs;
 mod file;
 pub mod formats;
+mod google_chat;
 mod incident;
 mod kafka;
+mod mattermost;
 mod otlp;
 mod pagerduty;
+mod rocket_chat;
 mod slack;
 mod splunk_hec;
 mod stdout;
 mod sysdig;
+mod teams;
 mod webhook;
 
 use contract::Entry;
@@ -26,6 +31,11 @@ use contract::Entry;
 /// Every destination there is, in the order in which they are listed.
 pub const CATALOGUE: &[Entry] = &[
     slack::ENTRY,
+    teams::ENTRY,
+    discord::ENTRY,
+    google_chat::ENTRY,
+    mattermost::ENTRY,
+    rocket_chat::ENTRY,
     pagerduty::ENTRY,
     alertmanager::ENTRY,
     splunk_hec::ENTRY,

@@ -2,6 +2,7 @@
 //!
 //! One event is one message is one request. A chat says how it writes a card ([`Product`]); here
 //! it is shortened until it fits, and here `body = "whole"` lets a template write the request.
+//! A chat that needs an address and no more is a [`super::hook::Hook`].
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,6 +32,12 @@ pub(crate) trait Product {
 
     /// Whether the product takes a body of this size, measured as it measures.
     fn fits(&self, body: &Object) -> bool;
+
+    /// What a template's whole body lacks that the product would not tell of.
+    fn lacks(&self, body: &Object) -> Option<&'static str> {
+        let _ = body;
+        None
+    }
 }
 
 /// What a template's output is.
@@ -109,7 +116,10 @@ pub(crate) fn message(
         (_, Form::Whole) => match serde_json::from_str::<Object>(&text) {
             Err(_) => noted(product, event, "is no JSON object", &text),
             Ok(whole) if !product.fits(&whole) => noted(product, event, "is too large", &text),
-            Ok(whole) => whole,
+            Ok(whole) => match product.lacks(&whole) {
+                Some(what) => noted(product, event, what, &text),
+                None => whole,
+            },
         },
     };
     product.complete(&mut written);
@@ -138,6 +148,17 @@ fn shortened(product: &impl Product, card: &Card) -> Object {
 /// Appends a body as a record.
 pub(crate) fn push(body: &Object, record: &mut Vec<u8>) {
     serde_json::to_writer(record, body).expect("a vector takes every write, and a body is JSON");
+}
+
+/// A body as JSON.
+pub(crate) fn json(body: &Object) -> String {
+    serde_json::to_string(body).expect("a body is JSON")
+}
+
+/// The same text where an address in it is no link: `https[:]//`, `www[.]`, as people who handle
+/// such write it.
+pub(crate) fn defanged(text: &str) -> String {
+    text.replace("://", "[:]//").replace("www.", "www[.]")
 }
 
 /// The request that posts a batch, of which there is one record.

@@ -1,0 +1,251 @@
+//! Every chat against a double of its vendor that refuses what the vendor refuses, and that loses
+//! what the vendor loses: any event, any template, each form of a digest.
+
+#[path = "../../tests/faults/doubles/discord.rs"]
+mod discord;
+#[path = "../../tests/faults/doubles/google_chat.rs"]
+mod google_chat;
+#[path = "../../tests/faults/doubles/mattermost.rs"]
+mod mattermost;
+#[path = "../../tests/faults/doubles/rocket_chat.rs"]
+mod rocket_chat;
+#[path = "../../tests/faults/doubles/slack.rs"]
+mod slack;
+#[path = "../../tests/faults/doubles/teams.rs"]
+mod teams;
+
+use http::{Request, Response};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::{
+    CATALOGUE,
+    contract::{
+        BatchBuilder, Body, Destination, Digest, Event, Format, Http, HttpReply, HttpRequest, Sink,
+        Telling, Verdict, acts, samples,
+        testing::{arbitrary_event, table, with_digest, with_sample},
+    },
+};
+
+/// A vendor's answer to a request.
+type Answers = fn(&Request<Vec<u8>>) -> Response<String>;
+
+/// A chat, and the double of its vendor.
+struct Pair {
+    name: &'static str,
+    sink: Box<dyn Sink<Http>>,
+    answers: Answers,
+}
+
+const DOUBLES: [(&str, Answers); 6] = [
+    ("slack", slack::answer),
+    ("teams", teams::answer),
+    ("discord", discord::answer),
+    ("google_chat", google_chat::answer),
+    ("mattermost", mattermost::answer),
+    ("rocket_chat", rocket_chat::answer),
+];
+
+fn pairs(more: &str) -> Vec<Pair> {
+    let pair = |&(name, answers): &(&'static str, Answers)| {
+        let entry = CATALOGUE.iter().find(|entry| (entry.facts)().name == name).expect(name);
+        let facts = (entry.facts)();
+        let lines =
+            facts.sample_secrets.iter().fold(facts.example.to_owned(), |lines, (key, v)| {
+                lines.replace(&format!("${{env:{key}}}"), v)
+            });
+        let Ok(Destination::Http(sink)) = (entry.build)(table(&format!("{lines}{more}"))) else {
+            panic!("{name} is spoken to by HTTP");
+        };
+        Pair { name, sink, answers }
+    };
+    DOUBLES.iter().map(pair).collect()
+}
+
+impl Pair {
+    fn request(&self, event: &Event<'_>, format: Format, text: &str) -> HttpRequest {
+        let mut batch = BatchBuilder::new(event.stream());
+        let body = Body { format, bytes: text.as_bytes() };
+        batch.push(event.id(), 1, 0, |record| self.sink.record(event, body, record));
+        self.sink.request(&batch.finish().expect("a record"))
+    }
+
+    /// What the vendor answers, and what the sink makes of it.
+    fn sent(&self, request: &HttpRequest) -> (Verdict<Http>, Response<String>) {
+        let mut asked = Request::builder().method(&request.method).uri(&request.url);
+        *asked.headers_mut().expect("a request") = request.headers.clone();
+        let answer = (self.answers)(&asked.body(request.body.to_vec()).expect("a request"));
+        let reply = HttpReply {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            retry_after: None,
+            body: answer.body().clone().into(),
+        };
+        let mut batch = BatchBuilder::new(crate::contract::Stream::Alert);
+        batch.push(crate::contract::EventId(1), 1, 0, |_| {});
+        (self.sink.verdict(&batch.finish().expect("a record"), &reply), answer)
+    }
+
+    /// Taken, and not lost behind the answer; else why.
+    fn taken(&self, request: &HttpRequest) -> Result<(), String> {
+        let (verdict, answer) = self.sent(request);
+        let lost = answer.headers().get(teams::LOST);
+        match (&verdict, lost) {
+            (Verdict::Accepted, None) => Ok(()),
+            _ => Err(format!(
+                "{}: {verdict:?} {answer:?} for {}",
+                self.name,
+                String::from_utf8_lossy(&request.body)
+            )),
+        }
+    }
+
+    /// Nothing in it calls, links or styles.
+    fn harmless(&self, request: &HttpRequest) -> Result<(), String> {
+        let body: Value = serde_json::from_slice(&request.body).map_err(|e| e.to_string())?;
+        let mut texts = Vec::new();
+        strings(&body, &mut texts);
+        match texts.into_iter().find(|text| self.acts(text)) {
+            Some(text) => Err(format!("{}: {text:?}", self.name)),
+            None => Ok(()),
+        }
+    }
+
+    fn acts(&self, text: &str) -> bool {
+        if text.starts_with("http://adaptivecards.io/") {
+            return false;
+        }
+        if text.chars().any(|c| c != '\n' && c != '\t' && acts(c)) {
+            return true;
+        }
+        // Discord and the two of Slack's old shape read nothing within a span of code.
+        let shown: String = match (self.name, text.strip_prefix('`')) {
+            ("discord" | "mattermost" | "rocket_chat", Some(code)) => {
+                let Some(code) = code.strip_suffix('`') else { return true };
+                if code.contains('`') {
+                    return true;
+                }
+                if self.name == "discord" { String::new() } else { code.replace("://", "") }
+            }
+            _ => text.to_owned(),
+        };
+        let unescaped = unescaped(&shown);
+        match self.name {
+            "slack" => shown.contains(['<', '>']),
+            "teams" => shown.contains("://") || unescaped.contains(['[', ']', '*', '_', '`', '&']),
+            "discord" => unescaped.contains(['@', '<', '[', ']', '*', '_', '`', '~', '|', '#']),
+            "google_chat" => shown.contains("<users") || shown.contains("://"),
+            _ => shown.contains('@') || shown.contains("://"),
+        }
+    }
+}
+
+/// What stands there without a backslash before it.
+fn unescaped(text: &str) -> String {
+    let mut rest = text.chars();
+    let mut bare = String::new();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => drop(rest.next()),
+            c => bare.push(c),
+        }
+    }
+    bare
+}
+
+/// Every text that people see, not the words of the vendor's own format.
+fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    const OURS: [&str; 8] =
+        ["type", "contentType", "cardId", "color", "timestamp", "style", "size", "weight"];
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(values) => values.iter().for_each(|value| strings(value, found)),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(key, _)| !OURS.contains(&key.as_str()))
+            .for_each(|(_, value)| strings(value, found)),
+        _ => {}
+    }
+}
+
+fn digest(telling: Telling) -> Digest {
+    Digest {
+        telling,
+        events: 137,
+        incidents: if telling == Telling::Held { 5 } else { 1 },
+        first_us: 1_772_442_850_000_000,
+        last_us: 1_772_443_449_500_000,
+        pods: vec![("checkout-1".into(), 80), ("<@everyone>".into(), 57)],
+        processes: vec![("/usr/bin/apt".into(), 137)],
+    }
+}
+
+#[test]
+fn every_sample_and_every_telling_is_taken() {
+    for pair in pairs("") {
+        for (name, _) in samples() {
+            with_sample(name, |event| {
+                let request = pair.request(event, Format::Native, "");
+                pair.taken(&request).expect(name);
+                pair.harmless(&request).expect(name);
+            });
+            for telling in [Telling::Repeats, Telling::Quiet, Telling::Held] {
+                with_digest(name, &digest(telling), |event| {
+                    pair.taken(&pair.request(event, Format::Native, "")).expect(name);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_whole_body_goes_as_it_is_and_what_is_none_as_text() {
+    let whole = |name: &str| match name {
+        "teams" => {
+            r#"{"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","content":{"type":"AdaptiveCard","version":"1.5","body":[{"type":"TextBlock","text":"mine"}]}}]}"#
+        }
+        "discord" => r#"{"content":"mine"}"#,
+        _ => r#"{"text":"mine"}"#,
+    };
+    for pair in pairs("body = \"whole\"\n") {
+        with_sample("alert-process-block", |event| {
+            let sent = |text: &str| {
+                let request = pair.request(event, Format::Template, text);
+                pair.taken(&request).expect(pair.name);
+                String::from_utf8(request.body.to_vec()).expect("UTF-8")
+            };
+            let mine = sent(whole(pair.name));
+            assert!(mine.contains("mine") && !mine.contains("What the template"), "{mine}");
+            assert!(sent("mine, in words").contains("is no JSON object"), "{}", pair.name);
+            // The others say so themselves where a body is too large.
+            if matches!(pair.name, "teams" | "google_chat" | "rocket_chat") {
+                let part = whole(pair.name).trim_end_matches('}');
+                let closed = whole(pair.name).len() - part.len();
+                let huge =
+                    format!("{part},\"more\":\"{}\"{}", "x".repeat(40_000), "}".repeat(closed));
+                assert!(sent(&huge).contains("is too large"), "{}", pair.name);
+            }
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn no_event_and_no_template_breaks_a_chat(owned in arbitrary_event(), text in any::<String>()) {
+        thread_local!(static PAIRS: Vec<Pair> = pairs(""));
+        PAIRS.with(|pairs| {
+            let event = owned.event();
+            for pair in pairs {
+                let card = pair.request(&event, Format::Native, "");
+                let told = pair.request(&event, Format::Template, &text);
+                for request in [card, told] {
+                    prop_assert_eq!(pair.taken(&request), Ok(()));
+                    prop_assert_eq!(pair.harmless(&request), Ok(()));
+                }
+            }
+            Ok(())
+        })?;
+    }
+}

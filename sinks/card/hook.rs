@@ -1,0 +1,86 @@
+//! A chat that needs a webhook's address and no more: its table, and what it does with a batch.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::chat::{self, Form, Product};
+use crate::contract::{
+    Batch, Body, Destination, Event, Http, HttpConnection, HttpReply, HttpRequest, Secret,
+    SecretUrl, Setting, SettingError, Sink, Span, Tls, Verdict, above_zero, read,
+};
+
+/// What differs from one such chat to the next.
+pub(crate) trait Hooked: Product + Default + Send + Sync + 'static {
+    /// What an answer means.
+    fn verdict(&self, reply: &HttpReply) -> Verdict<Http>;
+
+    /// The address that is posted to.
+    fn address(&self, url: &SecretUrl) -> String {
+        url.reveal().to_owned()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    url: SecretUrl,
+    #[serde(default)]
+    body: Form,
+    #[serde(default)]
+    headers: BTreeMap<String, Secret>,
+    #[serde(default = "chat::half_a_minute")]
+    timeout: Span,
+    #[serde(default)]
+    tls: Tls,
+}
+
+/// The settings of such a chat.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting { key: "url", help: "the webhook's whole address, which is a secret" },
+    chat::BODY,
+    chat::HEADERS,
+    chat::TIMEOUT,
+    chat::TLS_CA,
+    chat::TLS_CERT,
+    chat::TLS_KEY,
+    chat::TLS_INSECURE,
+];
+
+/// A chat behind a webhook.
+pub(crate) struct Hook<P> {
+    product: P,
+    table: Table,
+    /// `headers`, checked.
+    headers: HeaderMap,
+}
+
+/// Reads the table of a chat.
+pub(crate) fn build<P: Hooked>(
+    table: toml::de::ValueDeserializer<'_>,
+) -> Result<Destination, SettingError> {
+    let table: Table = read(table)?;
+    above_zero("timeout", table.timeout)?;
+    let headers = chat::checked(&table.headers)?;
+    Ok(Destination::Http(Box::new(Hook { product: P::default(), table, headers })))
+}
+
+impl<P: Hooked> Sink<Http> for Hook<P> {
+    fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        chat::push(&chat::message(&self.product, self.table.body, event, body), record);
+    }
+
+    fn request(&self, batch: &Batch) -> HttpRequest {
+        let url = self.product.address(&self.table.url);
+        chat::post(&url, self.table.url.to_string(), &self.headers, batch)
+    }
+
+    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
+        self.product.verdict(reply)
+    }
+
+    fn connection(&self) -> HttpConnection {
+        chat::connection(&self.table.tls, self.table.timeout)
+    }
+}
