@@ -1,8 +1,10 @@
 //! Real sockets, the real clock, short time-outs: servers that hang, lie, hang up or have a bad
 //! certificate. Waits poll with a deadline; nothing is asserted about time.
 
+mod chats;
 mod commands;
 mod demo;
+mod doubles;
 mod http;
 mod otlp;
 mod patience;
