@@ -52,7 +52,7 @@ pub(super) fn ip(text: &str) -> Option<IpAddr> {
 }
 
 /// What a tag says of MITRE ATT&CK.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attack<'t> {
     /// `MITRE_TA0006_credential_access`
     Tactic { id: &'t str, name: &'t str },

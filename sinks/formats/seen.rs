@@ -16,6 +16,7 @@ pub(super) struct Seen<'e> {
     pub(super) deed: Deed,
     pub(super) network: Option<Network<'e>>,
     pub(super) tags: Vec<&'e str>,
+    attacks: Vec<Attack<'e>>,
 }
 
 impl<'e> Seen<'e> {
@@ -23,8 +24,10 @@ impl<'e> Seen<'e> {
         let details = event.event_data();
         let call = Call::of(&details);
         let deed = Deed::of(event, call);
-        let (moment, network, tags) = (Moment::of(event), event.network(), event.tags());
-        Self { event, moment, details, call, deed, network, tags }
+        let (moment, network) = (Moment::of(event), event.network_of(&details));
+        let tags = event.tags();
+        let attacks = tags.iter().filter_map(|tag| Attack::of(tag)).collect();
+        Self { event, moment, details, call, deed, network, tags, attacks }
     }
 
     /// Whether `Resource` is the command line of a new process and `Source` its parent's. Presets
@@ -46,7 +49,7 @@ impl<'e> Seen<'e> {
 
     /// What its tags say of MITRE ATT&CK.
     pub(super) fn attacks(&self) -> impl Iterator<Item = Attack<'e>> {
-        self.tags.iter().filter_map(|tag| Attack::of(tag))
+        self.attacks.iter().copied()
     }
 
     /// `Resource` where it is no file's path and no new process' command line.

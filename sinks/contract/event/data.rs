@@ -66,7 +66,7 @@ impl Event<'_> {
     }
 
     /// One detail of the call; `key` as `EventData` spells it.
-    pub(crate) fn datum(&self, key: &str) -> Option<&str> {
+    pub(super) fn datum(&self, key: &str) -> Option<&str> {
         let sent = self.view.EventData.get(key).copied();
         let written = || {
             pairs(self.view.Data)
@@ -87,6 +87,11 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split(move |c: char| c.is_whitespace() || (commas && c == ','))
         .filter_map(|pair| pair.split_once('='))
         .filter(|(key, _)| !key.is_empty())
+}
+
+/// One of the details that [`Event::event_data`] found.
+pub(super) fn detail<'d>(details: &[(&'d str, &'d str)], key: &str) -> Option<&'d str> {
+    details.iter().find_map(|(found, value)| (*found == key).then_some(*value))
 }
 
 /// The key as a constant, if it is one that agents write, in the spelling of `EventData`.

@@ -1,7 +1,10 @@
 //! The two ends of a connection and the name that was asked for, from the many forms in which
 //! agents tell them.
 
-use super::{Event, data::pairs};
+use super::{
+    Event,
+    data::{detail, pairs},
+};
 
 /// What is known of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +53,16 @@ impl Event<'_> {
     /// What is known of the connection; nothing where the event is not about one.
     pub fn network(&self) -> Option<Network<'_>> {
         match self.view.Operation {
-            "Network" => Some(self.connection()),
-            "NetworkFirewall" => Some(self.packet()),
+            "Network" | "NetworkFirewall" => self.network_of(&self.event_data()),
+            _ => None,
+        }
+    }
+
+    /// The same, of details that are known already: finding them is the dear part.
+    pub(crate) fn network_of<'s>(&'s self, details: &[(&'s str, &'s str)]) -> Option<Network<'s>> {
+        match self.view.Operation {
+            "Network" => Some(connection(details)),
+            "NetworkFirewall" => Some(self.packet(details)),
             _ => None,
         }
     }
@@ -70,50 +81,54 @@ impl Event<'_> {
         written.or_else(sent).unwrap_or_default()
     }
 
-    fn connection(&self) -> Network<'_> {
-        let address = ["Remoteip", "Sin_addr", "Daddr", "Sun_path"]
-            .into_iter()
-            .find_map(|key| self.datum(key))
-            .unwrap_or_default();
-        let port = self.datum("Port").or_else(|| self.datum("Sin_port"));
-        let told = Endpoint { address, port: port.and_then(|port| port.parse().ok()) };
-        let none = Endpoint::default();
-        let (direction, source, destination) = match self.call() {
-            call if call.ends_with("accept") => (Direction::In, told, none),
-            call if call.ends_with("bind") || call.ends_with("listen") => {
-                (Direction::In, none, told)
-            }
-            _ => (Direction::Out, none, told),
-        };
-        Network {
-            direction,
-            protocol: self.datum("Protocol").unwrap_or_default(),
-            source,
-            destination,
-            remote_host: self.datum("Remotehost").unwrap_or_default(),
-        }
-    }
-
-    fn packet(&self) -> Network<'_> {
+    fn packet<'s>(&'s self, details: &[(&'s str, &'s str)]) -> Network<'s> {
         let end = |address, port| Endpoint {
-            address: self.datum(address).unwrap_or_default(),
-            port: self.datum(port).and_then(|port| port.parse().ok()),
+            address: detail(details, address).unwrap_or_default(),
+            port: detail(details, port).and_then(|port| port.parse().ok()),
         };
         let inward = self.view.Resource == "INGRESS";
         Network {
             direction: if inward { Direction::In } else { Direction::Out },
-            protocol: self.datum("Protocol").unwrap_or_default(),
+            protocol: detail(details, "Protocol").unwrap_or_default(),
             source: end("SourceIP", "SourcePort"),
             destination: end("DestinationIP", "DestinationPort"),
             remote_host: "",
         }
     }
+}
 
-    /// The call in the kernel, whatever it was seen by, in lower case.
-    fn call(&self) -> String {
-        let seen = ["Syscall", "Kprobe", "Kfunc", "Lsm"].into_iter().find_map(|k| self.datum(k));
-        seen.unwrap_or_default().trim_end_matches('4').to_ascii_lowercase()
+fn connection<'s>(details: &[(&'s str, &'s str)]) -> Network<'s> {
+    let address = ["Remoteip", "Sin_addr", "Daddr", "Sun_path"]
+        .into_iter()
+        .find_map(|key| detail(details, key))
+        .unwrap_or_default();
+    let port = detail(details, "Port").or_else(|| detail(details, "Sin_port"));
+    let told = Endpoint { address, port: port.and_then(|port| port.parse().ok()) };
+    let none = Endpoint::default();
+    let (direction, source, destination) = match call(details) {
+        call if ends_with(call, "accept") => (Direction::In, told, none),
+        call if ends_with(call, "bind") || ends_with(call, "listen") => (Direction::In, none, told),
+        _ => (Direction::Out, none, told),
+    };
+    Network {
+        direction,
+        protocol: detail(details, "Protocol").unwrap_or_default(),
+        source,
+        destination,
+        remote_host: detail(details, "Remotehost").unwrap_or_default(),
     }
+}
+
+/// The call in the kernel, whatever it was seen by, without the 4 of `accept4`.
+fn call<'s>(details: &[(&'s str, &'s str)]) -> &'s str {
+    let seen =
+        ["Syscall", "Kprobe", "Kfunc", "Lsm"].into_iter().find_map(|key| detail(details, key));
+    seen.unwrap_or_default().trim_end_matches('4')
+}
+
+fn ends_with(call: &str, end: &str) -> bool {
+    let from = call.len().checked_sub(end.len());
+    from.is_some_and(|from| call.as_bytes()[from..].eq_ignore_ascii_case(end.as_bytes()))
 }
 
 #[cfg(test)]

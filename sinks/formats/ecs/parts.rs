@@ -23,7 +23,7 @@ pub(super) fn write(seen: &Seen<'_>, document: &mut Object<'_>) {
         }
     });
     document.texts("tags", seen.tags.iter().copied());
-    threat(&seen.tags, document);
+    threat(seen, document);
     document.object("log", |log| log.lower("level", event.level()));
     orchestrator(event, document);
     container(event, document);
@@ -62,11 +62,11 @@ fn hash(event: &Event<'_>, hash: &str, into: &mut Object<'_>) {
     }
 }
 
-fn threat(tags: &[&str], document: &mut Object<'_>) {
-    if !tags.iter().any(|tag| Attack::of(tag).is_some()) {
+fn threat(seen: &Seen<'_>, document: &mut Object<'_>) {
+    if seen.attacks().next().is_none() {
         return;
     }
-    let attacks = || tags.iter().filter_map(|tag| Attack::of(tag));
+    let attacks = || seen.attacks();
     let tactics = || {
         attacks().filter_map(|attack| match attack {
             Attack::Tactic { id, name } => Some((id, name)),
