@@ -206,7 +206,12 @@ impl Event<'_> {
             "Operation" | "operation" => Value::Str(view.Operation),
             "Resource" | "resource" => Value::Str(view.Resource),
             "Data" => Value::Str(view.Data),
-            "EventData" => Value::Map(view.EventData.iter_unique().copied().collect()),
+            "EventData" => {
+                // Agents write a map in random order; an event reads the same however it came.
+                let mut pairs: Vec<_> = view.EventData.iter_unique().copied().collect();
+                pairs.sort_unstable();
+                Value::Map(pairs)
+            }
             "Enforcer" => Value::Str(view.Enforcer),
             "Action" | "action" => Value::Str(view.Action),
             "Result" | "result" => Value::Str(view.Result),
