@@ -90,13 +90,19 @@ batch.events = 500
 # digest = { every = "10m", per_hour = 60 }
 "#;
 
+/// The destination of the sink that shows the lane's keys: one that takes batches.
+const SHOWN: &str = "splunk_hec";
+
 /// The whole file.
 pub fn example() -> String {
     let mut text = HEAD.to_owned();
-    for (index, entry) in CATALOGUE.iter().enumerate() {
-        let facts = (entry.facts)();
-        // The first one is the destination of the sink that shows the lane's keys.
-        let name = if index == 0 { String::new() } else { format!("\n[sinks.{}]\n", facts.name) };
+    let (shown, others): (Vec<_>, Vec<_>) =
+        CATALOGUE.iter().map(|entry| (entry.facts)()).partition(|facts| facts.name == SHOWN);
+    for facts in shown.into_iter().chain(others) {
+        let name = match facts.name {
+            SHOWN => String::new(),
+            name => format!("\n[sinks.{name}]\n"),
+        };
         text.push_str(&format!("{name}# {}.\n{}", facts.summary, table(&facts)));
     }
     text

@@ -40,7 +40,7 @@ splunk_hec.url = "splunk:8088"
 splunk_hec.tokn = "x"
 [sinks.chat]
 template = "{{ PodNme }}"
-slack.url = "https://hooks.slack.com/services/x"
+pigeon.url = "https://hooks.example.com/services/x"
 [sinks.both]
 file.path = "/tmp/a"
 stdout = {}
@@ -67,7 +67,7 @@ level = "sidearm=loud"
             "f.toml:12: sinks.siem.splunk_hec.token: this key is required, and missing",
             "f.toml:13: sinks.siem.splunk_hec.tokn: unknown key; did you mean \"token\"?",
             "f.toml:15: sinks.chat.template: ",
-            "f.toml:16: sinks.chat.slack: unknown kind of sink, expected splunk_hec, webhook,",
+            "f.toml:16: sinks.chat.pigeon: unknown kind of sink, expected ",
             "f.toml:19: sinks.both.stdout: a second destination beside file, expected one",
             "f.toml:20: sinks.none: no destination found, expected exactly one of splunk_hec,",
             "f.toml:22: sinks.a b: found the name \"a b\", expected letters",

@@ -60,7 +60,7 @@ fn check_tells_every_mistake_with_file_line_and_path() {
     let folder = Folder::new();
     let wrong = "[relay]\nadress = \"a:1\"\n[journal]\nsync = 1\n[sinks.a]\nstream = [\"log\"]\n\
                  when = 'PodNme == \"\"'\nstdout = {}\nfile.path = \"x\"\n[sinks.b]\n\
-                 slack.url = \"https://a\"\n[sinks.c.webhook]\nmethod = \"POST\"\n\
+                 pigeon.url = \"https://a\"\n[sinks.c.webhook]\nmethod = \"POST\"\n\
                  [sinks.d]\ntemplate = \"{{ PodName\"\nfile.path = \"${file:/nowhere/at/all}\"\n\
                  [sinks.e]\n[shutdown]\nwait = \"soon\"\n";
     let file = folder.file("wrong.toml", wrong);
@@ -72,7 +72,7 @@ fn check_tells_every_mistake_with_file_line_and_path() {
         "6: sinks.a.stream: ",
         "7: sinks.a.when: ",
         "9: sinks.a.file: ",
-        "11: sinks.b.slack: ",
+        "11: sinks.b.pigeon: ",
         "12: sinks.c.webhook.url: ",
         "15: sinks.d.template: ",
         "16: sinks.d.file.path: ",

@@ -30,6 +30,10 @@ const SEEDS: u64 = 120;
 /// Times the weather changes in one storm.
 const ROUNDS: usize = 6;
 
+/// Held events are told after so long.
+const HOUR: Duration = Duration::from_secs(3600);
+const SINK_NAMES: [&str; 3] = ["siem", "people", "straight"];
+
 const SINKS: &str = r#"
     [journal]
     sync = "never"
@@ -38,6 +42,14 @@ const SINKS: &str = r#"
     streams = ["alert", "log"]
     batch.events = 40
     splunk_hec.url = "https://splunk:8088"
+    splunk_hec.token = "11111111-2222-3333-4444-555555555555"
+    splunk_hec.ack = false
+
+    [sinks.people]
+    streams = ["alert", "log"]
+    digest = { every = "3s", per_hour = PER_HOUR }
+    batch.events = 5
+    splunk_hec.url = "https://people:8088"
     splunk_hec.token = "11111111-2222-3333-4444-555555555555"
     splunk_hec.ack = false
 
@@ -83,6 +95,8 @@ struct Trouble {
     crashes: u32,
     /// Replies were lost.
     replies_lost: bool,
+    /// Replies to the people's sink were lost.
+    people_lost: bool,
     /// The disk was full: the journal may have given up its oldest events.
     disk_full: bool,
     /// The newest events were cut away after a crash.
@@ -92,14 +106,28 @@ struct Trouble {
 async fn storm(seed: u64) {
     let mut dice = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();
-    let (siem, straight) = (Script::willing(), Script::willing());
-    let wires = ScriptedWires::default().with("siem", &siem).with("straight", &straight);
+    let (siem, people, straight) = (Script::willing(), Script::willing(), Script::willing());
+    let wires = ScriptedWires::default()
+        .with("siem", &siem)
+        .with("people", &people)
+        .with("straight", &straight);
     let (mut house, disk) = (House::new(seed), FaultyDisk::new());
-    let mut engine = start(&house, folder.path(), &wires, &disk).await;
+    // What happens to people's messages alone can then be told to the event.
+    let calm = seed % 4 == 1;
+    let held = seed.is_multiple_of(8) || seed % 8 == 1;
+    let sinks = SINKS.replace("PER_HOUR", if held { "30" } else { "3600" });
+    let start = async |house: &House| start(house, &sinks, folder.path(), &wires, &disk).await;
+    let mut engine = start(&house).await;
     let mut trouble = Trouble::default();
     for _ in 0..ROUNDS {
         for script in [&siem, &straight] {
             trouble.replies_lost |= weather(script, &mut dice);
+        }
+        if weather(&people, &mut dice) {
+            trouble.people_lost |= !calm;
+            if calm {
+                people.now(|_, _| Act::Accept);
+            }
         }
         trouble.disk_full |= disk_weather(&disk, &mut dice);
         house.publish(Stream::Alert, dice.random_range(0..120)).await;
@@ -108,7 +136,7 @@ async fn storm(seed: u64) {
         match dice.random_range(0..6) {
             0 => house.relay.cut_lines(),
             1 => house.relay.end_streams(tonic::Status::ok("")),
-            2 | 3 => {
+            2 | 3 if !calm => {
                 trouble.crashes += 1;
                 drop(engine);
                 // What a crash leaves behind lets go of the journal's lock a moment later.
@@ -117,18 +145,28 @@ async fn storm(seed: u64) {
                     let stream = [Stream::Alert, Stream::Log][dice.random_range(0..2)];
                     trouble.cuts += u32::from(cut_tail(folder.path(), stream, &mut dice));
                 }
-                engine = start(&house, folder.path(), &wires, &disk).await;
+                engine = start(&house).await;
             }
             _ => {}
         }
     }
-    siem.now(|_, _| Act::Accept);
-    straight.now(|_, _| Act::Accept);
+    for script in [&siem, &people, &straight] {
+        script.now(|_, _| Act::Accept);
+    }
     clear(&disk);
     eventually("everything settled", || {
         let status = engine.status().read();
         status.journal.writable
-            && ["siem", "straight"].iter().all(|sink| books(&status, sink).ledger.pending == 0)
+            && SINK_NAMES.iter().all(|sink| books(&status, sink).ledger.pending == 0)
+    })
+    .await;
+    if held {
+        // What goes beyond the hour's messages is told when it is over.
+        sleep(HOUR).await;
+    }
+    eventually("everything told", || {
+        let view = books(&engine.status().read(), "people");
+        view.digest.is_some_and(|digest| digest.untold == 0)
     })
     .await;
     let status = engine.shutdown().await;
@@ -137,7 +175,28 @@ async fn storm(seed: u64) {
     let logs = look(folder.path(), Stream::Log).await;
     check(&siem, &books(&status, "siem"), &[&alerts, &logs], &trouble);
     check(&straight, &books(&status, "straight"), &[&alerts], &trouble);
+    check_people(&people, &books(&status, "people"), &[&alerts, &logs], &trouble);
     assert_in_order(&straight.taken());
+}
+
+/// Whatever happened, the messages' counts add up to the events.
+fn check_people(script: &Script, view: &SinkView, journal: &[&Wreck], trouble: &Trouble) {
+    let ledger = view.ledger;
+    let settled = ledger.counts.accepted + ledger.counts.digested;
+    let events = settled - script.gaps().len() as u64;
+    assert_eq!((ledger.counts.dead, ledger.pending), (0, 0));
+    assert!(script.told_events() >= events, "{} of {events} were told", script.told_events());
+    let (numbers, gaps) = (script.taken(), script.gaps());
+    assert!(journal.iter().flat_map(|stream| &stream.gaps).all(|id| gaps.contains(id)));
+    if !trouble.disk_full && trouble.cuts == 0 {
+        let journalled: usize = journal.iter().map(|stream| stream.numbers.len()).sum();
+        assert_eq!(events, journalled as u64, "each is accepted or digested");
+    }
+    if trouble.crashes == 0 && !trouble.people_lost {
+        assert_eq!(script.told_events(), events, "each was told once");
+        assert_eq!(ledger.counts.accepted, (numbers.len() + gaps.len()) as u64);
+    }
+    assert!(script.ids_are_stable());
 }
 
 /// What the destination took, against the ledger and the journal as they are at the end.
@@ -218,8 +277,14 @@ fn clear(disk: &FaultyDisk) {
     disk.set_room_bytes(None);
 }
 
-async fn start(house: &House, folder: &Path, wires: &ScriptedWires, disk: &FaultyDisk) -> Engine {
-    let engine = house.engine_on(folder, SINKS, wires.clone(), Arc::new(disk.clone())).await;
+async fn start(
+    house: &House,
+    sinks: &str,
+    folder: &Path,
+    wires: &ScriptedWires,
+    disk: &FaultyDisk,
+) -> Engine {
+    let engine = house.engine_on(folder, sinks, wires.clone(), Arc::new(disk.clone())).await;
     house.subscribed(Stream::Alert).await;
     house.subscribed(Stream::Log).await;
     engine
