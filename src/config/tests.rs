@@ -69,7 +69,7 @@ level = "sidearm=loud"
             "f.toml:15: sinks.chat.template: ",
             "f.toml:16: sinks.chat.pigeon: unknown kind of sink, expected ",
             "f.toml:19: sinks.both.stdout: a second destination beside file, expected one",
-            "f.toml:20: sinks.none: no destination found, expected exactly one of splunk_hec,",
+            "f.toml:20: sinks.none: no destination found, expected exactly one of ",
             "f.toml:22: sinks.a b: found the name \"a b\", expected letters",
             "f.toml:22: sinks.a b.template: this key is required where the format is",
             "f.toml:23: sinks.a b.file.path: reading /nowhere: no such file",
