@@ -82,6 +82,8 @@ struct Window {
     /// The gravest that was told.
     told: Rank,
     until_us: u64,
+    /// When the first and the last of its events happened, as far as they are settled.
+    seen_us: (i64, i64),
     /// Absorbed and settled, not told.
     untold: Tally,
     /// What a message under way tells of; untold again where that message is lost in a crash.
@@ -218,11 +220,13 @@ impl Incidents {
             opened: false,
             told: Rank::default(),
             until_us: u64::MAX,
+            seen_us: (sight.time_us, sight.time_us),
             untold: Tally::default(),
             telling: None,
             live: Live::default(),
         });
         window.shown = shown;
+        window.see(sight.time_us, sight.time_us);
         window.live.messages += 1;
         window.live.promised.raise(sight.rank);
     }
@@ -248,6 +252,8 @@ impl Incidents {
             // It is kept open for as long as it absorbs.
             let window = self.windows.get_mut(key).expect("a window that absorbs is open");
             window.live.absorbing = window.live.absorbing.saturating_sub(1);
+            let (first_us, last_us) = tally.span_us();
+            window.see(first_us, last_us);
             window.untold.merge(tally.clone());
         }
         self.held.merge(&absorbed.held);
@@ -384,6 +390,10 @@ impl Window {
         self.until_us <= now_us && messages == 0 && !closing && self.telling.is_none()
     }
 
+    fn see(&mut self, first_us: i64, last_us: i64) {
+        self.seen_us = (self.seen_us.0.min(first_us), self.seen_us.1.max(last_us));
+    }
+
     fn untold(&self) -> u64 {
         self.untold.events() + self.telling.as_ref().map_or(0, Tally::events)
     }
@@ -391,7 +401,10 @@ impl Window {
     fn message(&self, key: Key, telling: Telling, tally: &Tally) -> DigestMessage {
         let mut events = [0; 3];
         events[self.shown.stream.index()] = tally.events();
-        let digest = tally.digest(telling, 1, &self.shown);
+        let mut digest = tally.digest(telling, 1);
+        if tally.is_empty() {
+            (digest.first_us, digest.last_us) = self.seen_us;
+        }
         DigestMessage { key: Some(key), shown: self.shown.clone(), digest, events }
     }
 }

@@ -95,7 +95,7 @@ impl Held {
         }
         let shown = self.untold.shown.clone().filter(|shown| shown.stream == stream)?;
         let sum = std::mem::take(&mut self.untold);
-        let digest = sum.tally.digest(Telling::Held, sum.incidents.len() as u64, &shown);
+        let digest = sum.tally.digest(Telling::Held, sum.incidents.len() as u64);
         let events = sum.by_stream;
         (self.telling, self.due) = (Some(sum), false);
         Some(DigestMessage { key: None, shown, digest, events })

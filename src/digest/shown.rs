@@ -21,8 +21,6 @@ pub(crate) struct Shown {
     /// Where in the journal it stood.
     pub(crate) sequence: u64,
     pub(crate) received_us: u64,
-    /// When it happened, in microseconds since 1970.
-    pub(super) time_us: i64,
     #[serde(serialize_with = "write_base64", deserialize_with = "read_base64")]
     message: Arc<[u8]>,
 }
@@ -33,7 +31,6 @@ impl Shown {
             stream: event.stream(),
             sequence: event.sequence(),
             received_us: event.received_us(),
-            time_us: event.time_us(),
             message: slim(event.stream(), message).into(),
         }
     }

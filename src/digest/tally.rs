@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use sidearm_sinks::contract::{Digest, Telling};
 
-use super::{shown::Shown, sight::Sight};
+use super::sight::Sight;
 
 /// Names of one kind whose events are counted; those of further names count in the sum alone.
 const MAX_NAMES: usize = 32;
@@ -52,15 +52,19 @@ impl Tally {
         other.processes.0.into_iter().for_each(|(name, count)| self.processes.add(name, count));
     }
 
-    /// What a message tells beside the event that is `shown`.
-    pub(super) fn digest(&self, telling: Telling, incidents: u64, shown: &Shown) -> Digest {
-        let empty = self.is_empty();
+    /// When the first and the last of them happened, in microseconds since 1970.
+    pub(super) fn span_us(&self) -> (i64, i64) {
+        (self.first_us, self.last_us)
+    }
+
+    /// What a message tells of them.
+    pub(super) fn digest(&self, telling: Telling, incidents: u64) -> Digest {
         Digest {
             telling,
             events: self.events,
             incidents,
-            first_us: if empty { shown.time_us } else { self.first_us },
-            last_us: if empty { shown.time_us } else { self.last_us },
+            first_us: self.first_us,
+            last_us: self.last_us,
             pods: self.pods.top(),
             processes: self.processes.top(),
         }

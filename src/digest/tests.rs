@@ -193,17 +193,22 @@ fn more_incidents_than_may_be_open_are_held() {
 #[test]
 fn quiet_is_told_where_incidents_are_kept_open_and_only_when_it_is_known() {
     let mut bench = Bench::new(Rules { resolves: true, ..rules(60) });
-    bench.event(&plain(1));
+    bench.event(&Sight { time_us: 5, ..plain(1) });
+    bench.event(&Sight { time_us: 7, ..plain(1) });
     bench.now_us = EVERY_US;
-    assert!(bench.incidents.due(Stream::Alert, false, EVERY_US).is_none(), "there may be more");
+    let repeats = bench.due().expect("one more");
+    bench.arrive(&repeats);
+    bench.now_us = 2 * EVERY_US;
+    assert!(bench.incidents.due(Stream::Alert, false, 2 * EVERY_US).is_none(), "there may be more");
     let quiet = bench.due().expect("it is quiet");
     assert_eq!((quiet.digest.telling, quiet.digest.events), (Telling::Quiet, 0));
+    assert_eq!((quiet.digest.first_us, quiet.digest.last_us), (5, 7));
     assert_eq!(bench.event(&plain(1)), Judgement::Absorb, "nothing overtakes the message");
     bench.arrive(&quiet);
     let told = bench.rest();
     assert_eq!(
         told,
-        [(Telling::Repeats, 1, EVERY_US), (Telling::Quiet, 0, 2 * EVERY_US)],
+        [(Telling::Repeats, 1, 2 * EVERY_US), (Telling::Quiet, 0, 3 * EVERY_US)],
         "what came meanwhile is told at once"
     );
     assert!(bench.incidents.windows.is_empty());

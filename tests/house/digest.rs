@@ -91,7 +91,7 @@ fn told(messages: &[(&str, u64)]) -> Vec<(String, u64)> {
     messages.iter().map(|(telling, events)| ((*telling).to_owned(), *events)).collect()
 }
 
-fn alert(pod: &str, severity: u8, action: &str) -> feeder::Alert {
+pub(crate) fn alert(pod: &str, severity: u8, action: &str) -> feeder::Alert {
     feeder::Alert {
         UpdatedTime: "2026-05-26T04:46:57.355927Z".into(),
         NamespaceName: "shop".into(),

@@ -11,6 +11,7 @@ mod crash;
 mod delivery;
 mod digest;
 mod partly;
+mod people;
 mod priority;
 mod relay;
 mod script;
