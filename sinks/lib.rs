@@ -15,6 +15,7 @@ pub mod formats;
 mod google_chat;
 mod incident;
 mod kafka;
+mod loki;
 mod mattermost;
 mod otlp;
 mod pagerduty;
@@ -23,6 +24,7 @@ mod slack;
 mod splunk_hec;
 mod stdout;
 mod sysdig;
+mod syslog;
 mod teams;
 mod webhook;
 
@@ -47,6 +49,8 @@ pub const CATALOGUE: &[Entry] = &[
     sysdig::audit::ENTRY,
     sysdig::events::ENTRY,
     webhook::ENTRY,
+    loki::ENTRY,
+    syslog::ENTRY,
     file::ENTRY,
     stdout::ENTRY,
 ];

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Protocol, Sink, Tls};
+use super::{Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Protocol, Sink, Socket, Tls};
 
 /// A destination of any protocol, as the catalogue builds it from its table.
 pub enum Destination {
@@ -14,6 +14,8 @@ pub enum Destination {
     Grpc(Box<dyn Sink<Grpc>>),
     /// Records to Kafka's topics.
     Kafka(Box<dyn Sink<Kafka>>),
+    /// Written to: a datagram or stream socket.
+    Socket(Box<dyn Sink<Socket>>),
 }
 
 impl Destination {
@@ -24,6 +26,7 @@ impl Destination {
             Self::Append(sink) => sink,
             Self::Grpc(sink) => sink,
             Self::Kafka(sink) => sink,
+            Self::Socket(sink) => sink,
         }
     }
 }

@@ -22,6 +22,7 @@ mod prefixed;
 mod samples;
 mod secret;
 mod setup;
+mod socket;
 mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -56,6 +57,7 @@ pub use prefixed::{Pattern, Prefixed};
 pub use samples::samples;
 pub use secret::{Secret, SecretUrl};
 pub use setup::{Progress, Setup, SetupStep};
+pub use socket::{Sent, Socket, SocketConnection, SocketRequest, Transport};
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Span, parse_bytes, parse_span};
 pub use verdict::{Question, Verdict};

@@ -16,7 +16,7 @@ mod tests;
 use std::{borrow::Cow, net::IpAddr};
 
 use super::{
-    line::{deed, severity},
+    line::{deed, keep_fitting, severity},
     text::{self, cut},
     untold,
 };
@@ -49,26 +49,44 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
     extension.rest();
 }
 
-/// Where a line of ours may end so that it is still a line of ours: not behind `max`, and within
-/// or behind a value, so that no half key is left. For those that must cut it.
-pub fn end_before(line: &str, max: usize) -> usize {
-    let end = text::boundary(line, max);
-    let behind = unescaped_equal(&line[end..]).map_or(line.len(), |at| end + at);
-    // A key that the cut would run through begins behind the last space before its sign.
-    let key = line[..behind].rfind(' ').unwrap_or(end);
-    let mut end = if behind < line.len() { end.min(key) } else { end };
-    let odd = line[..end].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2;
-    end -= odd;
-    end
+/// As much of a line of ours as fits into so many bytes, and still a line of ours: pairs that find
+/// no room are left out whole, for half a number is another number, and a last pair says so.
+pub fn shortened(line: &str, max_bytes: usize) -> String {
+    let body = header_end(line);
+    let mut starts = vec![];
+    let mut escaped = false;
+    for (at, byte) in line.bytes().enumerate().skip(body) {
+        if byte == b'=' && !escaped {
+            let start = line[body..at].rfind(' ').map_or(body, |space| body + space + 1);
+            // A label and what it labels go together.
+            let is_labelled = starts.last().is_some_and(|last| is_label(&line[*last..start]));
+            if !is_labelled {
+                starts.push(start);
+            }
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    let ends = starts.iter().skip(1).map(|next| next - 1).chain([line.len()]);
+    let units = starts.iter().zip(ends).map(|(start, end)| &line[*start..end]);
+    keep_fitting(&line[..body], " ", units, CUT, max_bytes)
 }
 
-fn unescaped_equal(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    text.bytes().position(|byte| {
-        let found = byte == b'=' && !escaped;
+/// Says that pairs were left out.
+const CUT: &str = "KubeArmorCut=true";
+
+fn is_label(pair: &str) -> bool {
+    pair.split_once('=').is_some_and(|(key, _)| key.ends_with("Label"))
+}
+
+/// Behind the pipe that ends the header.
+fn header_end(line: &str) -> usize {
+    let (mut pipes, mut escaped) = (0, false);
+    let end = line.bytes().position(|byte| {
+        pipes += u8::from(byte == b'|' && !escaped);
         escaped = byte == b'\\' && !escaped;
-        found
-    })
+        pipes == 7
+    });
+    end.map_or(line.len(), |at| at + 1)
 }
 
 fn write_header(event: &Event<'_>, told: &mut Vec<&'static str>, out: &mut Vec<u8>) {
@@ -81,7 +99,7 @@ fn write_header(event: &Event<'_>, told: &mut Vec<&'static str>, out: &mut Vec<u
     };
     let or_unknown = |text: &str| match text {
         "" => "unknown".to_owned(),
-        text => text::visible(text, |_| true).into_owned(),
+        text => text::visible(text).into_owned(),
     };
     let (version, class) = (or_unknown(&version), or_unknown(class));
     out.extend_from_slice(b"CEF:0|KubeArmor|KubeArmor|");
@@ -89,7 +107,7 @@ fn write_header(event: &Event<'_>, told: &mut Vec<&'static str>, out: &mut Vec<u
     out.push(b'|');
     write_header_text(&cut(&class, MAX_CLASS), out);
     out.push(b'|');
-    write_header_text(&cut(&text::visible(&name(event), |_| true), MAX_NAME), out);
+    write_header_text(&cut(&text::visible(&name(event)), MAX_NAME), out);
     out.extend_from_slice(format!("|{}|", severity(event)).as_bytes());
     if version.len() <= MAX_VERSION {
         told.push("KubeArmorVersion");
@@ -341,7 +359,7 @@ impl Extension<'_> {
 
 /// With the control characters written out that the standard has no escape for.
 fn visible(value: &str) -> Cow<'_, str> {
-    text::visible(value, |c| !matches!(c, '\n' | '\r'))
+    text::visible_where(value, |c| !matches!(c, '\n' | '\r'))
 }
 
 fn number_of(event: &Event<'_>, field: &str) -> i64 {

@@ -12,7 +12,7 @@ mod tests;
 use std::{borrow::Cow, net::IpAddr};
 
 use super::{
-    line::{deed, severity},
+    line::{deed, keep_fitting, severity},
     text::{self, cut},
     untold,
 };
@@ -41,15 +41,11 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
     untold::each(event, &told, |name, value| line.own(name, value));
 }
 
-/// Where a line of ours may end so that it is still a line of ours: not behind `max`, and within
-/// or behind a value, so that no half key is left. For those that must cut it.
-pub fn end_before(line: &str, max: usize) -> usize {
-    let end = text::boundary(line, max);
-    match line[..end].rfind(DELIMITER) {
-        // A delimiter with no sign behind it begins half a key.
-        Some(start) if end < line.len() && !line[start..end].contains('=') => start,
-        _ => end,
-    }
+/// As much of a line of ours as fits into so many bytes, and still a line of ours: attributes that
+/// find no room are left out whole, for half a number is another number, and a last one says so.
+pub fn shortened(line: &str, max_bytes: usize) -> String {
+    let head = line.match_indices('|').nth(5).map_or(line.len(), |(at, _)| at + 1);
+    keep_fitting(&line[..head], "^", line[head..].split(DELIMITER), "kaCut=true", max_bytes)
 }
 
 /// The id of QRadar's map, one for each operation.
@@ -174,7 +170,7 @@ impl Line<'_> {
 
 /// Without what would end the value or the line, for there is no escape.
 fn clean(value: &str) -> Cow<'_, str> {
-    match text::visible(value, |_| true) {
+    match text::visible(value) {
         visible if visible.contains(DELIMITER) => Cow::Owned(visible.replace(DELIMITER, "\\x5e")),
         visible => visible,
     }

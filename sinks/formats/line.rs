@@ -1,4 +1,5 @@
-//! What the formats of one line share: how grave an event is, and what was done.
+//! What the formats of one line share: how grave an event is, what was done, and how a line that
+//! is too long for its way is made shorter.
 
 use crate::contract::{Event, Gravity, Stream};
 
@@ -25,4 +26,29 @@ pub(super) fn deed(event: &Event<'_>) -> &'static str {
         (_, "Allow") => "allowed",
         (_, _) => "audited",
     }
+}
+
+/// The head, then of the pairs those that fit into so many bytes, in order, then `mark`.
+pub(super) fn keep_fitting<'l>(
+    head: &str,
+    separator: &str,
+    pairs: impl Iterator<Item = &'l str>,
+    mark: &str,
+    max_bytes: usize,
+) -> String {
+    let room = max_bytes.saturating_sub(mark.len() + separator.len());
+    let mut kept = head.to_owned();
+    for pair in pairs.filter(|pair| !pair.is_empty()) {
+        if kept.len() + separator.len() + pair.len() <= room {
+            if kept.len() > head.len() {
+                kept.push_str(separator);
+            }
+            kept.push_str(pair);
+        }
+    }
+    if kept.len() > head.len() {
+        kept.push_str(separator);
+    }
+    kept.push_str(mark);
+    kept
 }

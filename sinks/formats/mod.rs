@@ -24,6 +24,7 @@ mod time;
 mod untold;
 
 use crate::contract::{Event, Format, json};
+pub(crate) use text::{cut, visible};
 
 /// Appends an event's body, without a line end.
 pub type Writer = fn(&Event<'_>, &mut Vec<u8>);

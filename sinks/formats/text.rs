@@ -7,7 +7,7 @@ const MARK: &str = "…";
 
 /// The text, or as much of it as fits into so many bytes with a mark behind it; never a part of a
 /// character.
-pub(super) fn cut(text: &str, max_bytes: usize) -> Cow<'_, str> {
+pub(crate) fn cut(text: &str, max_bytes: usize) -> Cow<'_, str> {
     if text.len() <= max_bytes {
         return Cow::Borrowed(text);
     }
@@ -24,9 +24,14 @@ pub(super) fn boundary(text: &str, at: usize) -> usize {
     end
 }
 
+/// The text with each character written out that would break or bend a line.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    visible_where(text, |_| true)
+}
+
 /// The text with each character that would break or bend a line, and that `which` picks, written
 /// out.
-pub(super) fn visible(text: &str, which: impl Fn(char) -> bool) -> Cow<'_, str> {
+pub(super) fn visible_where(text: &str, which: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.chars().any(|c| which(c) && bends(c)) {
         return Cow::Borrowed(text);
     }

@@ -59,6 +59,7 @@ pub(super) async fn lanes(
             Destination::Append(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Grpc(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Kafka(destination) => site.lane(lane, destination, rebuild).await?,
+            Destination::Socket(destination) => site.lane(lane, destination, rebuild).await?,
         });
     }
     Ok(built)

@@ -57,6 +57,7 @@ pub async fn send_test(
         Destination::Append(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Grpc(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Kafka(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
+        Destination::Socket(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The only outgoing connections: HTTP, gRPC, Kafka, files, standard output.
+//! The only outgoing connections: HTTP, gRPC, Kafka, sockets, files, standard output.
 //!
 //! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
 
@@ -12,6 +12,7 @@ mod reach;
 mod shared_access;
 mod signing;
 mod sigv4;
+mod socket;
 mod tls;
 
 pub use append::AppendWire;
@@ -20,6 +21,7 @@ pub use http::HttpWire;
 pub(crate) use http::headers_of;
 pub use kafka::KafkaWire;
 pub use reach::{Reach, RealWires, Wires};
+pub use socket::SocketWire;
 
 use std::{fmt, future::Future, pin::Pin};
 

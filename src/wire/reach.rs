@@ -2,10 +2,11 @@
 
 use sidearm_sinks::contract::{
     Append, AppendConnection, Destination, Grpc, GrpcConnection, GrpcReply, Http, HttpConnection,
-    HttpReply, Kafka, KafkaConnection, KafkaReply, Protocol, Sink, Written,
+    HttpReply, Kafka, KafkaConnection, KafkaReply, Protocol, Sent, Sink, Socket, SocketConnection,
+    Written,
 };
 
-use super::{AppendWire, GrpcWire, HttpWire, KafkaWire, Wire, WireError};
+use super::{AppendWire, GrpcWire, HttpWire, KafkaWire, SocketWire, Wire, WireError};
 
 /// Opens wires. Each is the real one unless a test, or the demo, puts its own in that place.
 pub trait Wires: Send + Sync {
@@ -46,6 +47,16 @@ pub trait Wires: Send + Sync {
         connection: &KafkaConnection,
     ) -> Result<Box<dyn Wire<Kafka>>, WireError> {
         Ok(Box::new(KafkaWire::new(sink, connection)?))
+    }
+
+    /// A wire for a receiver at a socket; `sink` is the sink's name.
+    fn socket(
+        &self,
+        sink: &str,
+        connection: &SocketConnection,
+    ) -> Result<Box<dyn Wire<Socket>>, WireError> {
+        let _ = sink;
+        Ok(Box::new(SocketWire::new(connection)?))
     }
 }
 
@@ -146,6 +157,27 @@ impl Reach for Kafka {
 
     fn words(reply: &KafkaReply) -> String {
         reply.summary()
+    }
+}
+
+impl Reach for Socket {
+    fn open(
+        wires: &dyn Wires,
+        sink: &str,
+        connection: &SocketConnection,
+    ) -> Result<Box<dyn Wire<Self>>, WireError> {
+        wires.socket(sink, connection)
+    }
+
+    fn take(destination: Destination) -> Option<Box<dyn Sink<Self>>> {
+        match destination {
+            Destination::Socket(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
+    fn words(Sent: &Sent) -> String {
+        "written, and the connection stayed whole".to_owned()
     }
 }
 

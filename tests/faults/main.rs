@@ -9,4 +9,5 @@ mod http;
 mod otlp;
 mod patience;
 mod relay;
+mod socket;
 mod whole;

@@ -43,6 +43,11 @@ impl OwnedEvent {
         Self { kind: Kind::Event, stream, message, received_us: 1, digest: None }
     }
 
+    /// An event of these bytes.
+    pub(crate) fn of_message(stream: Stream, message: Vec<u8>) -> Self {
+        Self { kind: Kind::Event, stream, message, received_us: 1, digest: None }
+    }
+
     /// A note that three alerts of a minute may be missing.
     pub(crate) fn sample_gap() -> Self {
         let gap = Gap {

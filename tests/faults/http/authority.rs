@@ -6,19 +6,19 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pub(super) pem: String,
+    pub(crate) pem: String,
 }
 
 /// A certificate and its key, as PEM.
-pub(super) struct Leaf {
-    pub(super) cert: String,
-    pub(super) key: String,
+pub(crate) struct Leaf {
+    pub(crate) cert: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,7 +26,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    pub(super) fn issue(&self, name: &str) -> Leaf {
+    pub(crate) fn issue(&self, name: &str) -> Leaf {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
@@ -34,7 +34,7 @@ impl Authority {
     }
 
     /// A server that takes only clients of this authority.
-    pub(super) fn strict_server(&self, leaf: &Leaf) -> Arc<ServerConfig> {
+    pub(crate) fn strict_server(&self, leaf: &Leaf) -> Arc<ServerConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate(&self.pem)).expect("an authority");
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -47,7 +47,7 @@ impl Authority {
 }
 
 /// A server that takes any client.
-pub(super) fn server(leaf: &Leaf) -> Arc<ServerConfig> {
+pub(crate) fn server(leaf: &Leaf) -> Arc<ServerConfig> {
     let config = builder().with_no_client_auth();
     let config = config.with_single_cert(vec![certificate(&leaf.cert)], key(leaf));
     Arc::new(config.expect("a certificate with its key"))

@@ -1,7 +1,7 @@
 //! The HTTP wire against servers that misbehave: what was surely not sent is told apart from what
 //! may have arrived, and no error shows an address or a secret.
 
-mod authority;
+pub(crate) mod authority;
 mod server;
 mod tls;
 

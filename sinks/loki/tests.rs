@@ -1,0 +1,283 @@
+//! The sink against a Loki that is as strict as the real one's documentation.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    contract::{
+        BatchBuilder, Stream,
+        testing::{OwnedEvent, arbitrary_event, reply, sink, table},
+    },
+    formats,
+};
+use proptest::prelude::*;
+
+fn loki(more: &str) -> Loki {
+    let mut sink: Loki = sink(&format!("url = \"https://loki:3100\"\n{more}")).expect("a table");
+    sink.checked_headers = settings::headers_of(&sink).expect("headers");
+    sink
+}
+
+fn batch(sink: &Loki, events: &[OwnedEvent]) -> Batch {
+    let mut batch = BatchBuilder::new(Stream::Alert);
+    for (sequence, owned) in (0..).zip(events) {
+        let event = owned.event();
+        let mut body = Vec::new();
+        formats::writer(Format::Json).expect("JSON")(&event, &mut body);
+        let body = Body { format: Format::Json, bytes: &body };
+        batch.push(event.id(), sequence, 0, |out| sink.record(&event, body, out));
+    }
+    batch.finish().expect("events")
+}
+
+/// Labels, time and line with metadata: what makes an entry itself.
+type Stored = (String, i64, String);
+
+/// A Loki with the limits of its defaults, which stores what it can of a request.
+struct Double {
+    stored: BTreeSet<Stored>,
+    /// Entries before this are too old.
+    oldest: i64,
+    requests: usize,
+}
+
+impl Double {
+    fn new() -> Self {
+        Self { stored: BTreeSet::new(), oldest: 0, requests: 0 }
+    }
+
+    fn push(&mut self, request: &HttpRequest) -> HttpReply {
+        self.requests += 1;
+        assert_eq!(
+            (&request.method, &*request.url),
+            (&Method::POST, "https://loki:3100/loki/api/v1/push")
+        );
+        assert_eq!(request.headers[header::CONTENT_TYPE], "application/json");
+        match self.take(&request.body) {
+            Ok(ignored) if ignored.is_empty() => reply(204, ""),
+            Ok(ignored) => reply(400, &ignored.join("\n")),
+            Err(malformed) => panic!("{malformed}: {}", String::from_utf8_lossy(&request.body)),
+        }
+    }
+
+    fn take(&mut self, body: &[u8]) -> Result<Vec<String>, String> {
+        let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let mut ignored = Vec::new();
+        let streams =
+            body["streams"].as_array().filter(|all| !all.is_empty()).ok_or("no streams")?;
+        let mut seen = BTreeSet::new();
+        for stream in streams {
+            let labels =
+                stream["stream"].as_object().filter(|all| !all.is_empty()).ok_or("no labels")?;
+            if labels.len() > 15 || !seen.insert(stream["stream"].to_string()) {
+                return Err("too many labels, or a stream twice".to_owned());
+            }
+            for (name, value) in labels {
+                let value = value.as_str().ok_or("a label that is no text")?;
+                if name.len() > 1024 || value.len() > 2048 || value.is_empty() {
+                    return Err(format!("the label {name}"));
+                }
+            }
+            let values =
+                stream["values"].as_array().filter(|all| !all.is_empty()).ok_or("no values")?;
+            for value in values {
+                let [time, line, metadata @ ..] = &value.as_array().ok_or("no entry")?[..] else {
+                    return Err("half an entry".to_owned());
+                };
+                let time: i64 = time.as_str().and_then(|it| it.parse().ok()).ok_or("a number")?;
+                let line = line.as_str().ok_or("no line")?;
+                let pairs = match metadata {
+                    [] => None,
+                    [metadata] => Some(metadata.as_object().ok_or("metadata")?),
+                    _ => return Err("more than metadata".to_owned()),
+                };
+                for value in pairs.iter().flat_map(|pairs| pairs.values()) {
+                    value.as_str().ok_or("metadata that is no text")?;
+                }
+                if metadata.iter().any(|it| it.to_string().len() > 64 * 1024) {
+                    return Err("metadata too large".to_owned());
+                }
+                if line.len() > 256 * 1024 {
+                    ignored.push(format!(
+                        "Max entry size '262144' bytes exceeded for stream '{{}}' while adding an \
+                         entry with length '{}' bytes",
+                        line.len()
+                    ));
+                } else if time < self.oldest {
+                    let moment = jiff::Timestamp::from_nanosecond(time.into()).expect("a time");
+                    let moment = moment.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC");
+                    ignored.push(format!(
+                        "entry with timestamp {moment} ignored, reason: 'entry too far behind',"
+                    ));
+                } else {
+                    self.stored.insert((stream["stream"].to_string(), time, value.to_string()));
+                }
+            }
+        }
+        Ok(ignored)
+    }
+}
+
+/// Delivers as the engine does: halves, single records, the rest again. Answers how many died.
+fn deliver(sink: &Loki, double: &mut Double, batch: Batch) -> usize {
+    let (mut parts, mut dead) = (vec![batch], 0);
+    while let Some(part) = parts.pop() {
+        match sink.verdict(&part, &double.push(&sink.request(&part))) {
+            Verdict::Accepted => {}
+            Verdict::Never(_) => match part.halves() {
+                Some((first, second)) => parts.extend([second, first]),
+                None => dead += 1,
+            },
+            Verdict::Each(each) => {
+                for (index, verdict) in each.into_iter().enumerate() {
+                    match verdict {
+                        Verdict::Never(_) => dead += 1,
+                        _ => parts.push(part.cut(index..index + 1)),
+                    }
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    dead
+}
+
+#[test]
+fn every_sample_is_stored_once_however_often_it_comes() {
+    let sink = loki("");
+    let events: Vec<_> = OwnedEvent::samples().collect();
+    let mut double = Double::new();
+    for _ in 0..3 {
+        assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 0);
+    }
+    // Told by a digest or alone, an event has one line; the first of each pair differs in nothing.
+    let ids: BTreeSet<_> = events.iter().map(|owned| owned.event().id().to_string()).collect();
+    assert_eq!((double.stored.len(), double.requests), (ids.len(), 3));
+}
+
+#[test]
+fn a_record_says_labels_time_and_metadata() {
+    let sink = loki("");
+    let body = sink.request(&batch(&sink, &[OwnedEvent::sample("alert-process-block")])).body;
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    let stream = &body["streams"][0];
+    let expected = serde_json::json!({
+        "job": "kubearmor", "cluster": "harbour-eu", "namespace": "shop", "stream": "alert",
+        "action": "Block",
+    });
+    assert_eq!(stream["stream"], expected);
+    assert_eq!(stream["values"][0][0], "1772442850523092000");
+    let metadata = &stream["values"][0][2];
+    assert_eq!(metadata["event_id"].as_str().map(str::len), Some(32));
+    assert_eq!(metadata["pod"], "checkout-6c9d7f5b88-k2xqv");
+    assert_eq!(metadata["policy"], "shop-no-package-managers");
+    assert_eq!(metadata["namespace"], Value::Null, "a label already");
+}
+
+#[test]
+fn one_entry_that_is_refused_takes_no_neighbour_with_it() {
+    let sink = loki("");
+    let names = ["alert-process-block", "log-dns", "alert-syscall-audit", "message", "log-host"];
+    let events = names.map(OwnedEvent::sample);
+    // Named by its time: set aside at once.
+    let mut double = Double::new();
+    double.oldest = 1_772_442_850_523_092_001;
+    assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 1);
+    assert_eq!(double.stored.len(), 4);
+    // Not named: found by halves, and what came twice is kept once.
+    let sink = loki("max_line = \"1 MiB\"");
+    let long = "x".repeat(300 * 1024);
+    let line = format!(r#"{{"Type":"HostLog","PPID":0,"UID":0,"Data":"{long}"}}"#);
+    let (_, message) = crate::contract::from_json::read(&line).expect("an event");
+    let mut events = events.to_vec();
+    events.insert(2, OwnedEvent::of_message(Stream::Log, message));
+    let mut double = Double::new();
+    assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 1);
+    assert_eq!(double.stored.len(), 5);
+    // The default cuts it, and says so.
+    let sink = loki("");
+    assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 0);
+    assert!(double.stored.iter().any(|(.., entry)| entry.contains("\"cut\":\"true\"")));
+}
+
+#[test]
+fn every_answer_has_its_verdict() {
+    let sink = loki("");
+    let batch = batch(&sink, &[OwnedEvent::sample("log-dns"), OwnedEvent::sample("message")]);
+    for (status, body, expected) in [
+        (204, "", "accepted"),
+        (200, "", "accepted"),
+        (200, "<html>please log in</html>", "blocked"),
+        (260, "ingestion blocked for user x until '2026-12-01'", "later"),
+        (400, "Max entry size '262144' bytes exceeded", "never"),
+        (400, "entry for stream '{}' has timestamp too old: 2019-10-11T12:30:38Z", "never"),
+        (400, "entry for stream '{}' has 20 label names; limit 15", "blocked"),
+        (
+            400,
+            "stream '{}' includes structured metadata, but this feature is disallowed.",
+            "blocked",
+        ),
+        (
+            400,
+            "entry with timestamp 2026-03-02 09:17:35.434848 +0000 UTC ignored, reason: 'entry too \
+             far behind, entry timestamp is: ...',\nuser 'x', total ignored: 1 out of 2",
+            "each",
+        ),
+        (401, "no org id", "blocked"),
+        (404, "", "blocked"),
+        (413, "request body too large", "smaller"),
+        (429, "Ingestion rate limit exceeded", "later"),
+        (500, "", "later"),
+        (503, "", "later"),
+    ] {
+        let verdict = sink.verdict(&batch, &reply(status, body));
+        assert_eq!(verdict.name(), expected, "{status} {body}");
+        if let Verdict::Each(each) = verdict {
+            let names: Vec<_> = each.iter().map(Verdict::name).collect();
+            assert_eq!(names, ["later", "never"]);
+        }
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_their_key() {
+    for (more, path) in [
+        ("labels = [\"pod\"]", "labels[0]"),
+        ("labels = [\"stream\", \"stream\"]", "labels"),
+        ("static_labels = {}", "static_labels"),
+        ("static_labels = { stream = \"x\" }", "labels"),
+        ("static_labels = { \"a-b\" = \"x\" }", "static_labels"),
+        ("username = \"x\"", "password"),
+        ("token = \"a\"\nusername = \"x\"\npassword = \"y\"", "token"),
+        ("tenant = \"\"", "tenant"),
+        ("max_line = 10", "max_line"),
+    ] {
+        let lines = format!("url = \"https://loki:3100\"\n{more}");
+        let Err(error) = build(table(&lines)) else { panic!("{more}") };
+        assert!(error.path.starts_with(path), "{more}: {} {}", error.path, error.message);
+    }
+}
+
+#[test]
+fn who_asks_is_told_and_not_shown() {
+    let request = |more| loki(more).request(&batch(&loki(""), &[OwnedEvent::sample("message")]));
+    let basic = request("username = \"me\"\npassword = \"hunter2\"\ntenant = \"sec\"");
+    assert_eq!(basic.headers["authorization"], "Basic bWU6aHVudGVyMg==");
+    assert_eq!(basic.headers["x-scope-orgid"], "sec");
+    assert!(!format!("{basic:?}").contains("aHVudGVyMg"));
+    assert_eq!(request("token = \"t\"").headers["authorization"], "Bearer t");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn whatever_an_event_says_is_taken(owned in arbitrary_event(), few: bool) {
+        let sink = loki(if few { "" } else { "labels = [\"policy\", \"host\", \"operation\", \"type\"]" });
+        let mut double = Double::new();
+        prop_assert_eq!(deliver(&sink, &mut double, batch(&sink, &[owned])), 0);
+        prop_assert_eq!(double.stored.len(), 1);
+    }
+}
