@@ -6,6 +6,7 @@
 mod example;
 mod formats;
 mod samples;
+mod siem;
 mod subject;
 
 use std::{collections::BTreeSet, fs, path::Path};

@@ -7,10 +7,13 @@
 #![expect(clippy::disallowed_methods, reason = "no runtime waits here; the relay has its own")]
 
 mod certificates;
+mod elasticsearch;
 mod kafka;
+mod opensearch;
 mod place;
 mod program;
 mod rig;
+mod search;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -20,7 +23,11 @@ use rig::{Counterpart, Trouble};
 type Line = (&'static str, fn() -> Result<Box<dyn Counterpart>, Trouble>);
 
 /// Every counterpart there is.
-const COUNTERPARTS: &[Line] = &[("kafka", kafka::start)];
+const COUNTERPARTS: &[Line] = &[
+    ("kafka", kafka::start),
+    ("opensearch", opensearch::start),
+    ("elasticsearch", elasticsearch::start),
+];
 
 /// Numbered alerts of one delivery.
 const EVENTS: usize = 10_000;

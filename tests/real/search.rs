@@ -1,0 +1,192 @@
+//! What Elasticsearch and OpenSearch have in common: a node, read by its own HTTP interface.
+//!
+//! Events go to data streams by the templates that `sidearm setup elasticsearch` installs, each
+//! under its own id: there is no copy, not even after a kill.
+
+mod checks;
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    place::{Server, eventually, installed, output},
+    program::free_address,
+    rig::{Counterpart, Further, Trouble},
+};
+
+/// How the node is run from a folder, on a port.
+type Run = Box<dyn Fn(&Path, u16) -> Result<Command, Trouble>>;
+
+/// The largest page a search answers.
+const PAGE: u64 = 10_000;
+
+/// A node, and where it listens.
+pub(crate) struct Search {
+    folder: TempDir,
+    run: Run,
+    server: Option<Server>,
+    port: u16,
+}
+
+/// Compiles one file of Java into the folder `classes`.
+pub(crate) fn compiled(
+    folder: &Path,
+    jars: &str,
+    more: &[&str],
+    source: &str,
+) -> Result<PathBuf, Trouble> {
+    let classes = folder.join("classes");
+    if !classes.is_dir() {
+        let mut command = Command::new("javac");
+        command.args(["-cp", jars]).args(more).arg("-d").arg(&classes).arg(source);
+        output(&mut command)?;
+    }
+    Ok(classes)
+}
+
+impl Search {
+    pub(crate) fn start(
+        run: impl Fn(&Path, u16) -> Result<Command, Trouble> + 'static,
+    ) -> Result<Box<dyn Counterpart>, Trouble> {
+        installed("java")?;
+        installed("javac")?;
+        let (folder, port) = (tempfile::tempdir()?, free_address()?.port());
+        let mut node = Self { folder, run: Box::new(run), server: None, port };
+        node.restart()?;
+        node.setup()?;
+        Ok(Box::new(node))
+    }
+
+    /// Runs `sidearm setup elasticsearch` against the node; what it said.
+    pub(crate) fn setup(&self) -> Result<String, Trouble> {
+        let file = self.folder.path().join("setup.toml");
+        fs::write(&file, format!("[sinks.real]\n{}", self.lines("")))?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidearm"));
+        command.args(["setup", "elasticsearch", "-c"]).arg(&file).env_remove("RUST_LOG");
+        output(&mut command)
+    }
+
+    /// Lines of a sink's table.
+    pub(crate) fn lines(&self, more: &str) -> String {
+        format!("elasticsearch.url = \"http://127.0.0.1:{}\"\n{more}\n", self.port)
+    }
+
+    /// One request; status and answer.
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<(u16, Value), Trouble> {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port))?;
+        write!(
+            connection,
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer)?;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.ok_or("an answer without a body")?;
+        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+        let status = head.split(' ').nth(1).ok_or("an answer without a status")?.parse()?;
+        let body = match head.contains("transfer-encoding: chunked") {
+            true => unchunked(&answer[end + 4..]).ok_or("an answer that breaks off")?,
+            false => answer[end + 4..].to_vec(),
+        };
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
+    /// One request that must go well.
+    pub(crate) fn must(&self, method: &str, path: &str, body: &str) -> Result<Value, Trouble> {
+        match self.call(method, path, body)? {
+            (200..=299, answer) => Ok(answer),
+            (status, answer) => Err(format!("{method} {path}: {status} {answer}").into()),
+        }
+    }
+
+    /// The ids of all documents of an index or a data stream.
+    pub(crate) fn documents(&self, index: &str) -> Result<Vec<String>, Trouble> {
+        self.must("POST", &format!("/{index}/_refresh"), "")?;
+        let path = format!("/{index}/_search?size={PAGE}&_source=false&track_total_hits=true");
+        let found = self.must("GET", &path, "")?;
+        let total = found["hits"]["total"]["value"].as_u64().ok_or("a search without a total")?;
+        if total > PAGE {
+            return Err(format!("{total} documents, more than were sent").into());
+        }
+        let hits = found["hits"]["hits"].as_array().ok_or("a search without hits")?;
+        Ok(hits.iter().filter_map(|hit| hit["_id"].as_str().map(str::to_owned)).collect())
+    }
+}
+
+/// A body that came in pieces, put together.
+fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|two| two == b"\r\n")?;
+        let bytes = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?, 16).ok()?;
+        if bytes == 0 {
+            return Some(body);
+        }
+        let piece = rest.get(line + 2..line + 2 + bytes)?;
+        body.extend_from_slice(piece);
+        rest = rest.get(line + 4 + bytes..)?;
+    }
+}
+
+/// The data stream of a place: the template's patterns cover it.
+fn stream(place: &str) -> String {
+    format!("logs-kubearmor.{place}-default")
+}
+
+impl Counterpart for Search {
+    fn sink(&mut self, place: &str) -> Result<String, Trouble> {
+        let more = format!(
+            "elasticsearch.index = \"{}\"\nelasticsearch.data_stream = true",
+            stream(place)
+        );
+        Ok(self.lines(&more))
+    }
+
+    fn ids(&mut self, place: &str) -> Result<Vec<String>, Trouble> {
+        self.documents(&stream(place))
+    }
+
+    fn kill(&mut self) -> Result<(), Trouble> {
+        match self.server.take() {
+            Some(mut server) => server.kill(),
+            None => Err("the node was not running".into()),
+        }
+    }
+
+    fn restart(&mut self) -> Result<(), Trouble> {
+        let mut command = (self.run)(self.folder.path(), self.port)?;
+        self.server = Some(Server::start(&mut command, &self.folder.path().join("log"))?);
+        eventually("the node is ready", || {
+            let path = "/_cluster/health?wait_for_status=yellow&timeout=1s";
+            matches!(self.call("GET", path, ""), Ok((200, _)))
+        })
+    }
+
+    /// Every event is created under its own id.
+    fn copies_allowed(&self) -> bool {
+        false
+    }
+
+    fn further(&self) -> Vec<Further> {
+        checks::ALL.to_vec()
+    }
+
+    fn as_any(&mut self) -> &mut dyn std::any::Any {
+        self
+    }
+}
