@@ -16,6 +16,7 @@ mod google_chat;
 mod incident;
 mod kafka;
 mod loki;
+mod mail;
 mod mattermost;
 mod otlp;
 mod pagerduty;
@@ -40,6 +41,7 @@ pub const CATALOGUE: &[Entry] = &[
     rocket_chat::ENTRY,
     pagerduty::ENTRY,
     alertmanager::ENTRY,
+    mail::ENTRY,
     splunk_hec::ENTRY,
     elasticsearch::ENTRY,
     azure_logs::ENTRY,

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Protocol, Sink, Socket, Tls};
+use super::{
+    Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Mail, Protocol, Sink, Socket, Tls,
+};
 
 /// A destination of any protocol, as the catalogue builds it from its table.
 pub enum Destination {
@@ -16,6 +18,8 @@ pub enum Destination {
     Kafka(Box<dyn Sink<Kafka>>),
     /// Written to: a datagram or stream socket.
     Socket(Box<dyn Sink<Socket>>),
+    /// Mails by SMTP.
+    Mail(Box<dyn Sink<Mail>>),
 }
 
 impl Destination {
@@ -27,6 +31,7 @@ impl Destination {
             Self::Grpc(sink) => sink,
             Self::Kafka(sink) => sink,
             Self::Socket(sink) => sink,
+            Self::Mail(sink) => sink,
         }
     }
 }

@@ -17,6 +17,7 @@ mod grpc;
 mod http;
 pub mod json;
 mod kafka;
+mod mail;
 mod overrides;
 mod prefixed;
 mod samples;
@@ -52,6 +53,7 @@ pub use kafka::{
     Acks, Compression, Content, Kafka, KafkaConnection, KafkaRecord, KafkaReply, KafkaRequest,
     Mechanism, Produced, Sasl,
 };
+pub use mail::{Mail, MailAnswer, MailConnection, MailReply, MailRequest, MailSecurity, MailStep};
 pub use overrides::{Gravity, Overrides, SeverityTable};
 pub use prefixed::{Pattern, Prefixed};
 pub use samples::samples;

@@ -60,6 +60,7 @@ pub(super) async fn lanes(
             Destination::Grpc(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Kafka(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Socket(destination) => site.lane(lane, destination, rebuild).await?,
+            Destination::Mail(destination) => site.lane(lane, destination, rebuild).await?,
         });
     }
     Ok(built)

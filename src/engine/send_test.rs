@@ -58,6 +58,7 @@ pub async fn send_test(
         Destination::Grpc(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Kafka(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Socket(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
+        Destination::Mail(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
     }
 }
 

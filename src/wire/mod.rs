@@ -1,4 +1,4 @@
-//! The only outgoing connections: HTTP, gRPC, Kafka, sockets, files, standard output.
+//! The only outgoing connections: HTTP, gRPC, Kafka, SMTP, sockets, files, standard output.
 //!
 //! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
 
@@ -7,6 +7,7 @@ mod entra;
 mod grpc;
 mod http;
 mod kafka;
+mod mail;
 mod proxy;
 mod reach;
 mod shared_access;
@@ -20,6 +21,7 @@ pub use grpc::GrpcWire;
 pub use http::HttpWire;
 pub(crate) use http::headers_of;
 pub use kafka::KafkaWire;
+pub use mail::MailWire;
 pub use reach::{Reach, RealWires, Wires};
 pub use socket::SocketWire;
 

@@ -2,11 +2,11 @@
 
 use sidearm_sinks::contract::{
     Append, AppendConnection, Destination, Grpc, GrpcConnection, GrpcReply, Http, HttpConnection,
-    HttpReply, Kafka, KafkaConnection, KafkaReply, Protocol, Sent, Sink, Socket, SocketConnection,
-    Written,
+    HttpReply, Kafka, KafkaConnection, KafkaReply, Mail, MailConnection, MailReply, Protocol, Sent,
+    Sink, Socket, SocketConnection, Written,
 };
 
-use super::{AppendWire, GrpcWire, HttpWire, KafkaWire, SocketWire, Wire, WireError};
+use super::{AppendWire, GrpcWire, HttpWire, KafkaWire, MailWire, SocketWire, Wire, WireError};
 
 /// Opens wires. Each is the real one unless a test, or the demo, puts its own in that place.
 pub trait Wires: Send + Sync {
@@ -57,6 +57,16 @@ pub trait Wires: Send + Sync {
     ) -> Result<Box<dyn Wire<Socket>>, WireError> {
         let _ = sink;
         Ok(Box::new(SocketWire::new(connection)?))
+    }
+
+    /// A wire for a mail server; `sink` is the sink's name.
+    fn mail(
+        &self,
+        sink: &str,
+        connection: &MailConnection,
+    ) -> Result<Box<dyn Wire<Mail>>, WireError> {
+        let _ = sink;
+        Ok(Box::new(MailWire::new(connection)?))
     }
 }
 
@@ -135,6 +145,27 @@ impl Reach for Grpc {
     }
 
     fn words(reply: &GrpcReply) -> String {
+        reply.summary()
+    }
+}
+
+impl Reach for Mail {
+    fn open(
+        wires: &dyn Wires,
+        sink: &str,
+        connection: &MailConnection,
+    ) -> Result<Box<dyn Wire<Self>>, WireError> {
+        wires.mail(sink, connection)
+    }
+
+    fn take(destination: Destination) -> Option<Box<dyn Sink<Self>>> {
+        match destination {
+            Destination::Mail(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
+    fn words(reply: &MailReply) -> String {
         reply.summary()
     }
 }

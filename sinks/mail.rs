@@ -1,0 +1,293 @@
+//! Mail by SMTP: a message about an incident, in text and HTML.
+//!
+//! Its words are the card's (`card.rs`), its form is `mail/message.rs`'s. Date and `Message-ID`
+//! come from the event, so a retry is the same message and mail programs show it once; mails of
+//! one incident share a thread. Addresses are the configuration's: no event decides who is told.
+
+mod message;
+mod settings;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::{
+    card::{Card, colour, fitted},
+    contract::{
+        Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity, Limits,
+        Mail as Smtp, MailConnection, MailReply, MailRequest, MailSecurity, Protocol as _,
+        Question, Secret, Setting, SettingError, Sink, Span, Tls, Verdict, above_zero, read,
+    },
+    incident,
+};
+use settings::{Mailbox, Recipients, Server};
+
+/// The catalogue's line.
+pub(crate) const ENTRY: Entry = Entry { facts, build };
+
+/// A subject is cut here, in characters.
+const MAX_SUBJECT_CHARS: usize = 200;
+/// How long recipients that are refused for now are left alone: greylisting asks for minutes.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
+/// How often recipients that are refused for now are tried again.
+const TRIES_AGAIN: u32 = 12;
+/// Longer than all of these tries take.
+const GIVE_UP: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// The table `mail` of a sink.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mail {
+    server: Server,
+    from: Mailbox,
+    to: Recipients,
+    user: Option<String>,
+    password: Option<Secret>,
+    #[serde(default)]
+    security: MailSecurity,
+    hello: Option<String>,
+    #[serde(default = "a_minute")]
+    timeout: Span,
+    #[serde(default)]
+    tls: Tls,
+}
+
+fn a_minute() -> Span {
+    Span(Duration::from_secs(60))
+}
+
+fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
+    let sink: Mail = read(table)?;
+    above_zero("timeout", sink.timeout)?;
+    match (&sink.user, &sink.password) {
+        (Some(_), None) => return Err(SettingError::at("user", "expected `password` beside it")),
+        (None, Some(_)) => return Err(SettingError::at("password", "expected `user` beside it")),
+        (Some(_), Some(_)) if sink.security == MailSecurity::Off => {
+            let why = "found a password and security = \"off\", which would send it in the clear";
+            return Err(SettingError::at("security", why));
+        }
+        _ => {}
+    }
+    if sink.hello.as_deref().is_some_and(|name| !settings::is_domain(name)) {
+        let why = "expected a name such as \"sidearm.example.com\"";
+        return Err(SettingError::at("hello", why));
+    }
+    Ok(Destination::Mail(Box::new(sink)))
+}
+
+fn facts() -> Facts {
+    Facts {
+        name: "mail",
+        summary: "mail by SMTP, in text and HTML",
+        format: Format::Native,
+        limits: Limits {
+            events: 1,
+            bytes: 1_000_000,
+            wait: Duration::ZERO,
+            in_flight: 2,
+            source: "https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1",
+        },
+        rate_per_second: Some(1.0),
+        digest: Some(DigestDefaults {
+            every: Duration::from_secs(10 * 60),
+            per_hour: 60,
+            resolves: false,
+        }),
+        settings: SETTINGS,
+        example: "server = \"smtp.example.com:587\"\nfrom = \"Sidearm <sidearm@example.com>\"\n\
+                  to = [\"soc@example.com\"]\nuser = \"sidearm\"\npassword = \"${env:SMTP_PASSWORD}\"\n",
+        sample_secrets: &[("SMTP_PASSWORD", "sample-of-a-password")],
+    }
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting { key: "server", help: "the server's name and port, as \"smtp.example.com:587\"" },
+    Setting { key: "from", help: "the sender: \"sidearm@example.com\", or \"Name <address>\"" },
+    Setting { key: "to", help: "the recipients, a list of at most 50, written likewise" },
+    Setting { key: "user", help: "for servers that ask who we are, beside `password`" },
+    Setting { key: "password", help: "its password" },
+    Setting {
+        key: "security",
+        help: "\"starttls\": a server that does not offer it is sent nothing; \"on\": TLS from \
+               the first byte, as on port 465; \"off\". Default: \"starttls\"",
+    },
+    Setting { key: "hello", help: "what we call ourselves. Default: the sender's domain" },
+    Setting { key: "timeout", help: "how long one attempt may take. Default: \"1m\"" },
+    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
+    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
+    Setting { key: "tls.key", help: "a PEM file of its key" },
+    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
+];
+
+impl Sink<Smtp> for Mail {
+    /// The whole message.
+    fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        let card = match body.format {
+            Format::Native => Card::of(event),
+            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes)),
+        };
+        record.extend_from_slice(self.message(event, &card).as_bytes());
+    }
+
+    fn request(&self, batch: &Batch) -> MailRequest {
+        MailRequest {
+            from: self.from.address.clone(),
+            to: self.to.0.iter().map(|mailbox| mailbox.address.clone()).collect(),
+            message: batch.bytes(),
+            again: 0,
+        }
+    }
+
+    fn verdict(&self, batch: &Batch, reply: &MailReply) -> Verdict<Smtp> {
+        self.judge(&self.request(batch), reply)
+    }
+
+    fn answer(&self, _: &Batch, asked: &MailRequest, reply: &MailReply) -> Verdict<Smtp> {
+        match self.judge(asked, reply) {
+            // The others have the message: it is not sent to them again for those who refuse.
+            Verdict::Later(..) => again(asked, asked.to.clone(), reply),
+            Verdict::Blocked(why) | Verdict::Never(why) | Verdict::Smaller(why) => {
+                Verdict::AcceptedBut(None, format!("not every recipient took it: {why}"))
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn connection(&self) -> MailConnection {
+        let credentials = self.user.clone().zip(self.password.clone());
+        MailConnection {
+            host: self.server.host.clone(),
+            port: self.server.port,
+            security: self.security,
+            credentials,
+            hello: self.hello.clone().unwrap_or_else(|| self.from.domain().to_owned()),
+            tls: self.tls.clone(),
+            timeout: self.timeout.0,
+        }
+    }
+}
+
+impl Mail {
+    /// A recipient that is refused takes the mail from no other: those refused for now are tried
+    /// again alone, those refused for good are told.
+    fn judge(&self, sent: &MailRequest, reply: &MailReply) -> Verdict<Smtp> {
+        let verdict = Smtp::verdict(reply);
+        if !matches!(verdict, Verdict::Accepted) || reply.refused.is_empty() {
+            return verdict;
+        }
+        let waiting: Vec<_> = reply
+            .refused
+            .iter()
+            .filter(|(_, answer)| answer.is_for_now())
+            .map(|(recipient, _)| recipient.clone())
+            .collect();
+        if waiting.is_empty() {
+            let why = format!("not every recipient took it: {}", reply.summary());
+            return Verdict::AcceptedBut(None, why);
+        }
+        again(sent, waiting, reply)
+    }
+
+    fn message(&self, event: &Event<'_>, card: &Card) -> String {
+        let id = self.message_id(event);
+        let domain = self.from.domain();
+        let thread = format!("<incident.{}@{domain}>", incident::short_key(event));
+        let boundary = format!("=_{}", event.id());
+        let time_us = event.digest().map_or(event.time_us(), |digest| digest.last_us);
+        let mut out = String::with_capacity(16 * 1024);
+        message::header("Date", &message::date(time_us), &mut out);
+        out.push_str(&format!("From: {}\r\n", self.from.header(6)));
+        let to: Vec<_> = self.to.0.iter().map(|mailbox| mailbox.header(6)).collect();
+        out.push_str(&format!("To: {}\r\n", to.join(",\r\n ")));
+        message::text_header("Subject", &subject(card), &mut out);
+        message::header("Message-ID", &id, &mut out);
+        message::header("In-Reply-To", &thread, &mut out);
+        message::header("References", &thread, &mut out);
+        message::header("Auto-Submitted", "auto-generated", &mut out);
+        message::header("X-Auto-Response-Suppress", "All", &mut out);
+        message::header("List-Id", &format!("<kubearmor.sidearm.{domain}>"), &mut out);
+        message::header("X-Sidearm-Event", &event.id().to_string(), &mut out);
+        if event.gravity() >= Gravity::High {
+            message::header("Importance", "high", &mut out);
+        }
+        message::header("MIME-Version", "1.0", &mut out);
+        let kind = format!("multipart/alternative; boundary=\"{boundary}\"");
+        message::header("Content-Type", &kind, &mut out);
+        out.push_str("\r\n");
+        message::part(&boundary, "text/plain", &card.plain(), &mut out);
+        message::part(&boundary, "text/html", &html(card), &mut out);
+        out.push_str(&format!("--{boundary}--\r\n"));
+        out
+    }
+
+    /// The event's id; of a digest also what it tells, for it may show an event that was told.
+    fn message_id(&self, event: &Event<'_>) -> String {
+        let (id, domain) = (event.id(), self.from.domain());
+        match event.digest() {
+            None => format!("<{id}@{domain}>"),
+            Some(digest) => {
+                let (telling, last) = (digest.telling.name(), digest.last_us.unsigned_abs());
+                format!("<{id}.{telling}.{last}.{}@{domain}>", digest.events)
+            }
+        }
+    }
+}
+
+/// Tries those again that were refused for now; after too often that is told, and no more.
+fn again(sent: &MailRequest, to: Vec<String>, reply: &MailReply) -> Verdict<Smtp> {
+    if sent.again >= TRIES_AGAIN {
+        let why = format!("recipients refused it for too long: {}", reply.summary());
+        return Verdict::AcceptedBut(None, why);
+    }
+    let request = MailRequest { to, again: sent.again + 1, ..sent.clone() };
+    Verdict::Ask(Question { request, wait: TRY_AGAIN_AFTER, give_up: GIVE_UP })
+}
+
+/// One line, whatever the text was.
+fn subject(card: &Card) -> String {
+    incident::plain_line(&card.headline(), MAX_SUBJECT_CHARS)
+}
+
+/// A table of the facts under the title, with the gravity's colour.
+fn html(card: &Card) -> String {
+    const CELL: &str = "padding:4px 12px 4px 0;vertical-align:top";
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head>\n\
+         <body style=\"font-family:sans-serif;font-size:14px\">\n\
+         <div style=\"border-left:6px solid #{:06x};padding-left:12px\">\n",
+        colour(card.gravity)
+    );
+    if !card.title.is_empty() {
+        out.push_str(&format!("<h3 style=\"margin:0 0 8px 0\">{}</h3>\n", escaped(&card.title)));
+    }
+    for line in card.text.lines() {
+        out.push_str(&format!("<p style=\"margin:0 0 8px 0\">{}</p>\n", escaped(line)));
+    }
+    out.push_str("<table style=\"border-collapse:collapse;font-size:13px\">\n");
+    for fact in &card.facts {
+        let (label, value) = (escaped(fact.label), escaped(&fact.value));
+        let value = if fact.literal { format!("<code>{value}</code>") } else { value };
+        out.push_str(&format!(
+            "<tr><td style=\"{CELL};color:#555\">{label}</td><td style=\"{CELL}\">{value}</td></tr>\n"
+        ));
+    }
+    out.push_str(&format!(
+        "</table>\n<p style=\"color:#777;font-size:11px\">{}</p>\n</div></body></html>\n",
+        escaped(&card.footer())
+    ));
+    out
+}
+
+fn escaped(text: &str) -> String {
+    fitted(text, usize::MAX, |c, out| match c {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '"' => out.push_str("&quot;"),
+        '\'' => out.push_str("&#39;"),
+        c => out.push(c),
+    })
+}
+
+#[cfg(test)]
+mod tests;

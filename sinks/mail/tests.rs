@@ -1,0 +1,213 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::contract::{
+    Digest, MailAnswer, MailStep, Telling,
+    testing::{arbitrary_event, batch, table, with_event, written},
+};
+
+const EVENT: &str = r#"{"UpdatedTime":"2026-09-20T10:11:12.000678Z","ClusterName":"c","HostName":"n1","NamespaceName":"shop","PodName":"web-0","PolicyName":"no-apt","Severity":"9","Message":"näme <b>\r\nBcc: victim@evil.example","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","UID":0,"PPID":0}"#;
+
+fn mail(more: &str) -> Result<Box<dyn Sink<Smtp>>, SettingError> {
+    let lines = format!(
+        "server = \"mx.example.com:587\"\nfrom = \"Sidearm <sidearm@example.com>\"\n\
+         to = [\"a@example.com\", \"b@example.com\"]\n{more}"
+    );
+    match build(table(&lines))? {
+        Destination::Mail(sink) => Ok(sink),
+        _ => panic!("spoken to by SMTP"),
+    }
+}
+
+fn answer(code: u16) -> MailAnswer {
+    MailAnswer { code, text: "words".to_owned() }
+}
+
+fn reply(step: MailStep, code: u16, refused: &[(&str, u16)]) -> MailReply {
+    let refused = refused.iter().map(|(to, code)| ((*to).to_owned(), answer(*code)));
+    MailReply { step, answer: answer(code), refused: refused.collect() }
+}
+
+/// The headers, unfolded.
+fn headers(message: &str) -> Vec<(String, String)> {
+    let (head, _) = message.split_once("\r\n\r\n").expect("headers and a body");
+    let head = head.replace("\r\n ", " ");
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(": ").expect("a header");
+        (name.to_owned(), value.to_owned())
+    };
+    head.split("\r\n").map(pair).collect()
+}
+
+const NAMES: [&str; 13] = [
+    "Date",
+    "From",
+    "To",
+    "Subject",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "List-Id",
+    "X-Sidearm-Event",
+    "MIME-Version",
+    "Content-Type",
+];
+
+#[test]
+fn a_message_is_a_function_of_its_event() {
+    let sink = mail("").expect("a table");
+    with_event(EVENT, |event| {
+        let message = written(&*sink, &event, Format::Native, b"");
+        assert_eq!(message, written(&*sink, &event, Format::Native, b""));
+        let headers = headers(&message);
+        let find = |name: &str| {
+            let found = headers.iter().find(|(found, _)| found == name);
+            found.map(|(_, value)| value.as_str()).expect(name)
+        };
+        assert_eq!(find("Date"), "Sun, 20 Sep 2026 10:11:12 +0000");
+        assert_eq!(find("Message-ID"), format!("<{}@example.com>", event.id()));
+        assert_eq!(find("From"), "\"Sidearm\" <sidearm@example.com>");
+        assert_eq!(find("To"), "a@example.com, b@example.com");
+        assert_eq!(find("Importance"), "high");
+        assert!(find("Subject").starts_with("=?utf-8?B?"));
+        assert!(!headers.iter().any(|(name, _)| name == "Bcc"));
+        assert!(message.contains("&lt;b&gt;") && !message.contains("<b>\r\n"));
+        let request = sink.request(&batch(1, 1));
+        assert_eq!(request.to, ["a@example.com", "b@example.com"]);
+    });
+}
+
+#[test]
+fn a_digest_is_another_message_of_the_same_thread() {
+    let digest = Digest {
+        telling: Telling::Repeats,
+        events: 5,
+        incidents: 1,
+        first_us: 1_789_899_000_000_000,
+        last_us: 1_789_899_060_000_000,
+        pods: Vec::new(),
+        processes: Vec::new(),
+    };
+    let sink = mail("").expect("a table");
+    let alone = with_event(EVENT, |event| headers(&written(&*sink, &event, Format::Native, b"")));
+    let told = with_event(EVENT, |event| {
+        headers(&written(&*sink, &event.telling(&digest), Format::Native, b""))
+    });
+    let find = |headers: &[(String, String)], name: &str| {
+        headers.iter().find(|(found, _)| found == name).expect(name).1.clone()
+    };
+    assert_eq!(find(&told, "Date"), "Sun, 20 Sep 2026 10:11:00 +0000");
+    assert_ne!(find(&told, "Message-ID"), find(&alone, "Message-ID"));
+    assert_eq!(find(&told, "References"), find(&alone, "References"));
+}
+
+#[test]
+fn every_answer_has_its_verdict() {
+    let sink = mail("").expect("a table");
+    let verdict = |step, code, refused: &[(&str, u16)]| {
+        sink.verdict(&batch(1, 1), &reply(step, code, refused)).name()
+    };
+    for (step, code, expected) in [
+        (MailStep::Hello, 421, "later"),
+        (MailStep::Hello, 554, "blocked"),
+        (MailStep::Auth, 454, "later"),
+        (MailStep::Auth, 535, "blocked"),
+        (MailStep::Sender, 530, "blocked"),
+        (MailStep::Sender, 550, "blocked"),
+        (MailStep::Sender, 552, "smaller"),
+        (MailStep::Sender, 451, "later"),
+        (MailStep::Data, 250, "accepted"),
+        (MailStep::Data, 451, "later"),
+        (MailStep::Data, 535, "blocked"),
+        (MailStep::Data, 552, "smaller"),
+        (MailStep::Data, 554, "never"),
+        (MailStep::Data, 550, "never"),
+    ] {
+        assert_eq!(verdict(step, code, &[]), expected, "{step:?} {code}");
+    }
+    let both = |a, b| [("a@example.com", a), ("b@example.com", b)];
+    assert_eq!(verdict(MailStep::Recipients, 550, &both(550, 550)), "blocked");
+    assert_eq!(verdict(MailStep::Recipients, 550, &both(450, 550)), "later");
+    assert_eq!(verdict(MailStep::Recipients, 450, &both(550, 450)), "later");
+}
+
+#[test]
+fn one_refused_recipient_takes_the_mail_from_no_other() {
+    let sink = mail("").expect("a table");
+    let (one, refused_for_now) = (batch(1, 1), [("b@example.com", 450)]);
+    let told = sink.verdict(&one, &reply(MailStep::Data, 250, &[("b@example.com", 550)]));
+    assert!(matches!(told, Verdict::AcceptedBut(None, why) if why.contains("b@example.com: 550")));
+    let verdict = sink.verdict(&one, &reply(MailStep::Data, 250, &refused_for_now));
+    let Verdict::Ask(mut question) = verdict else { panic!("expected a question: {verdict:?}") };
+    assert_eq!(question.request.to, ["b@example.com"]);
+    // Greylisted again and again, then told and no more.
+    let later = reply(MailStep::Recipients, 450, &refused_for_now);
+    for _ in 1..TRIES_AGAIN {
+        let verdict = sink.answer(&one, &question.request, &later);
+        let Verdict::Ask(next) = verdict else { panic!("expected a question: {verdict:?}") };
+        assert_eq!(next.request.to, ["b@example.com"]);
+        question = next;
+    }
+    let verdict = sink.answer(&one, &question.request, &later);
+    assert!(matches!(verdict, Verdict::AcceptedBut(None, _)), "{verdict:?}");
+    let taken = sink.answer(&one, &question.request, &reply(MailStep::Data, 250, &[]));
+    assert!(matches!(taken, Verdict::Accepted));
+    let refused = reply(MailStep::Recipients, 550, &[("b@example.com", 550)]);
+    let refused = sink.answer(&one, &question.request, &refused);
+    assert!(matches!(refused, Verdict::AcceptedBut(None, _)), "{refused:?}");
+}
+
+#[test]
+fn mistakes_are_told_with_their_key_and_without_the_secret() {
+    for (more, path) in [
+        ("user = \"u\"", "user"),
+        ("password = \"hunter2\"", "password"),
+        ("user = \"u\"\npassword = \"hunter2\"\nsecurity = \"off\"", "security"),
+        ("security = \"maybe\"", "security"),
+        ("hello = \"a b\"", "hello"),
+        ("timeout = \"0s\"", "timeout"),
+    ] {
+        let error = mail(more).err().expect(more);
+        assert_eq!(error.path, path, "{more}: {}", error.message);
+        assert!(!error.message.contains("hunter2"), "{}", error.message);
+    }
+    for (lines, path) in [
+        ("server = \"mx\"\nfrom = \"a@b\"\nto = [\"c@d\"]", "server"),
+        ("server = \"mx:0\"\nfrom = \"a@b\"\nto = [\"c@d\"]", "server"),
+        ("server = \"mx:25\"\nfrom = \"a\"\nto = [\"c@d\"]", "from"),
+        ("server = \"mx:25\"\nfrom = \"a@b\"\nto = []", "to"),
+        ("server = \"mx:25\"\nfrom = \"a@b\"\nto = [\"c@d\\r\\nBcc: e@f\"]", "to[0]"),
+    ] {
+        assert_eq!(build(table(lines)).err().expect(lines).path, path, "{lines}");
+    }
+    let sink = mail("user = \"u\"\npassword = \"hunter2\"").expect("a table");
+    assert!(!format!("{:?}", sink.connection()).contains("hunter2"));
+    assert_eq!(sink.connection().security, MailSecurity::Starttls);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #[test]
+    fn whatever_an_event_holds_a_message_is_whole_and_its_headers_are_ours(
+        owned in arbitrary_event(),
+    ) {
+        let event = owned.event();
+        let sink = mail("").expect("a table");
+        let message = written(&*sink, &event, Format::Native, b"");
+        prop_assert!(message.len() < 1_000_000);
+        prop_assert!(message.is_ascii());
+        for line in message.split("\r\n") {
+            prop_assert!(line.len() <= 998 && !line.contains(['\r', '\n', '\0']));
+            prop_assert!(!line.starts_with('.'));
+        }
+        for (name, value) in headers(&message) {
+            prop_assert!(NAMES.contains(&name.as_str()) || name == "Importance", "{}", name);
+            prop_assert!(!value.is_empty());
+        }
+        let end = format!("--=_{}--\r\n", event.id());
+        prop_assert!(message.ends_with(&end));
+        prop_assert_eq!(message.matches(&format!("--=_{}", event.id())).count(), 3);
+    }
+}

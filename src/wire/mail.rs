@@ -1,0 +1,218 @@
+//! SMTP: one dialogue, one message, within one time-out.
+//!
+//! Owns the connection, its encryption and the line between "nothing was sent" and "the answer was
+//! lost", which is the full stop behind the message. A server that does not offer the encryption
+//! that was asked for is sent nothing. The words of the dialogue are `mail/dialogue.rs`'s.
+
+mod dialogue;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rustls::ClientConfig;
+use sidearm_sinks::contract::{
+    Mail, MailAnswer, MailConnection, MailReply, MailRequest, MailSecurity, MailStep,
+};
+use tokio::{net::TcpStream, task::spawn_blocking, time::timeout};
+use tokio_rustls::TlsConnector;
+
+use super::{Attempt, Wire, WireError, tls};
+use dialogue::{Capabilities, Dialogue};
+
+/// Connecting takes no longer, so that the rest of the time-out is for the dialogue.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
+
+/// The way to one mail server. Each attempt is a connection of its own: mails are few.
+#[derive(Debug)]
+pub struct MailWire {
+    connection: MailConnection,
+}
+
+/// Why a dialogue ended before its message was taken or refused.
+enum End {
+    Told(MailReply),
+    Failed(WireError),
+}
+
+impl From<WireError> for End {
+    fn from(error: WireError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl MailWire {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`WireError::Unusable`] names the certificate file that cannot be read or used.
+    pub fn new(connection: &MailConnection) -> Result<Self, WireError> {
+        match connection.security {
+            MailSecurity::Off => {
+                tracing::warn!("mails are sent in the clear: security is \"off\"");
+            }
+            MailSecurity::Starttls | MailSecurity::On => {
+                if connection.tls.insecure {
+                    tracing::warn!(
+                        "a destination's certificate is not checked: tls.insecure is on"
+                    );
+                }
+                tls::client_config(&connection.tls, &[]).map_err(WireError::Unusable)?;
+            }
+        }
+        Ok(Self { connection: connection.clone() })
+    }
+
+    async fn attempt(&self, request: MailRequest) -> Result<MailReply, WireError> {
+        let limit = self.connection.timeout;
+        let is_sent = AtomicBool::new(false);
+        let ended = timeout(limit, self.converse(&request, &is_sent)).await;
+        let failed = match ended {
+            Ok(Ok(reply) | Err(End::Told(reply))) => return Ok(reply),
+            Ok(Err(End::Failed(WireError::NotSent(why)))) => why,
+            Ok(Err(End::Failed(error))) => return Err(error),
+            Err(_) => format!("no answer within {limit:?}"),
+        };
+        Err(match is_sent.load(Ordering::Relaxed) {
+            true => WireError::ReplyLost(failed),
+            false => WireError::NotSent(failed),
+        })
+    }
+
+    async fn converse(
+        &self,
+        request: &MailRequest,
+        is_sent: &AtomicBool,
+    ) -> Result<MailReply, End> {
+        let (mut dialogue, capabilities) = self.greet().await?;
+        self.authenticate(&mut dialogue, &capabilities).await?;
+        let refused = envelope(&mut dialogue, &capabilities, request).await?;
+        let ready = dialogue.command("DATA").await?;
+        if ready.code != 354 {
+            return Err(End::Told(MailReply { step: MailStep::Data, answer: ready, refused }));
+        }
+        dialogue.message(&request.message, || is_sent.store(true, Ordering::Relaxed)).await?;
+        let answer = dialogue.answer().await?;
+        dialogue.leave().await;
+        Ok(MailReply { step: MailStep::Data, answer, refused })
+    }
+
+    /// Connects, encrypts as it was asked for, and learns what the server can do.
+    async fn greet(&self) -> Result<(Dialogue, Capabilities), End> {
+        let MailConnection { host, port, security, hello, .. } = &self.connection;
+        let config = match security {
+            MailSecurity::Off => None,
+            MailSecurity::Starttls | MailSecurity::On => Some(self.config().await?),
+        };
+        let connect = TcpStream::connect((host.as_str(), *port));
+        let tcp = timeout(MAX_CONNECT.min(self.connection.timeout / 2), connect)
+            .await
+            .map_err(|_| WireError::NotSent("no connection in time".to_owned()))?
+            .map_err(|error| WireError::NotSent(error.to_string()))?;
+        let mut dialogue = Dialogue::over(tcp);
+        if let (MailSecurity::On, Some(config)) = (security, &config) {
+            dialogue = self.encrypted(dialogue, config.clone()).await?;
+        }
+        expect(MailStep::Hello, 220, dialogue.answer().await?)?;
+        let mut capabilities = hello_of(&mut dialogue, hello).await?;
+        if let (MailSecurity::Starttls, Some(config)) = (security, config) {
+            if !capabilities.starttls {
+                let why = "the server offers no STARTTLS, so it is sent nothing; where it speaks \
+                           TLS from the first byte, set security = \"on\"";
+                return Err(WireError::Unusable(why.to_owned()).into());
+            }
+            expect(MailStep::Hello, 220, dialogue.command("STARTTLS").await?)?;
+            dialogue = self.encrypted(dialogue, config).await?;
+            // What was said in the clear does not count.
+            capabilities = hello_of(&mut dialogue, hello).await?;
+        }
+        Ok((dialogue, capabilities))
+    }
+
+    async fn config(&self) -> Result<Arc<ClientConfig>, WireError> {
+        let settings = self.connection.tls.clone();
+        let config = spawn_blocking(move || tls::client_config(&settings, &[])).await;
+        let config = config.map_err(|_| WireError::NotSent("shutting down".to_owned()))?;
+        Ok(Arc::new(config.map_err(WireError::Unusable)?))
+    }
+
+    async fn encrypted(
+        &self,
+        dialogue: Dialogue,
+        config: Arc<ClientConfig>,
+    ) -> Result<Dialogue, WireError> {
+        let name = tls::server_name(&self.connection.tls, &self.connection.host)
+            .map_err(WireError::Unusable)?;
+        let stream = TlsConnector::from(config).connect(name, dialogue.into_stream()?).await;
+        let stream = stream.map_err(|error| WireError::NotSent(error.to_string()))?;
+        Ok(Dialogue::over(stream))
+    }
+
+    async fn authenticate(
+        &self,
+        dialogue: &mut Dialogue,
+        capabilities: &Capabilities,
+    ) -> Result<(), End> {
+        let Some((user, password)) = &self.connection.credentials else { return Ok(()) };
+        let answer = if capabilities.plain {
+            dialogue.auth_plain(user, password.reveal()).await?
+        } else if capabilities.login {
+            dialogue.auth_login(user, password.reveal()).await?
+        } else {
+            let why = "the server offers neither AUTH PLAIN nor AUTH LOGIN, and a user is given";
+            return Err(WireError::Unusable(why.to_owned()).into());
+        };
+        expect(MailStep::Auth, 235, answer)
+    }
+}
+
+async fn hello_of(dialogue: &mut Dialogue, name: &str) -> Result<Capabilities, End> {
+    let answer = dialogue.command(&format!("EHLO {name}")).await?;
+    let capabilities = Capabilities::of(&answer.text);
+    expect(MailStep::Hello, 250, answer)?;
+    Ok(capabilities)
+}
+
+/// Names sender and recipients. Answers the recipients that were refused, unless all were.
+async fn envelope(
+    dialogue: &mut Dialogue,
+    capabilities: &Capabilities,
+    request: &MailRequest,
+) -> Result<Vec<(String, MailAnswer)>, End> {
+    let mut sender = format!("MAIL FROM:<{}>", request.from);
+    if capabilities.size {
+        sender.push_str(&format!(" SIZE={}", request.message.len()));
+    }
+    expect(MailStep::Sender, 250, dialogue.command(&sender).await?)?;
+    let mut refused = Vec::new();
+    for recipient in &request.to {
+        let answer = dialogue.command(&format!("RCPT TO:<{recipient}>")).await?;
+        if !(250..=252).contains(&answer.code) {
+            refused.push((recipient.clone(), answer));
+        }
+    }
+    match refused.last() {
+        Some((_, answer)) if refused.len() == request.to.len() => {
+            let (step, answer) = (MailStep::Recipients, answer.clone());
+            Err(End::Told(MailReply { step, answer, refused }))
+        }
+        _ => Ok(refused),
+    }
+}
+
+fn expect(step: MailStep, code: u16, answer: MailAnswer) -> Result<(), End> {
+    match answer.code == code {
+        true => Ok(()),
+        false => Err(End::Told(MailReply { step, answer, refused: Vec::new() })),
+    }
+}
+
+impl Wire<Mail> for MailWire {
+    fn call(&self, request: MailRequest) -> Attempt<'_, Mail> {
+        Box::pin(self.attempt(request))
+    }
+}
