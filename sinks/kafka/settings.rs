@@ -330,6 +330,12 @@ pub(super) fn check(sink: &KafkaSink) -> Result<(), SettingError> {
     if sink.security == Security::Plaintext && has_tls {
         return Err(SettingError::at("tls", "goes with security = \"tls\" alone"));
     }
+    if tls.server_name.is_some() {
+        return Err(SettingError::at(
+            "tls.server_name",
+            "is not for Kafka: each broker has a name of its own, as it advertises it",
+        ));
+    }
     if sink.linger >= sink.timeout {
         return Err(SettingError::at("linger", "expected a time below `timeout`"));
     }

@@ -75,6 +75,7 @@ fn mistakes_are_told_with_their_key() {
         (&format!("security = \"plaintext\"\n{plain}"), "security"),
         ("security = \"plaintext\"\ntls.ca = \"ca.pem\"", "tls"),
         ("tls.cert = \"c.pem\"", "tls"),
+        ("tls.server_name = \"b\"", "tls.server_name"),
         ("properties.\"acks\" = 0", "properties.acks"),
         ("properties.\"debug\" = \"all\"", "properties.debug"),
         ("properties.\"sasl.password\" = \"hunter2\"", "properties.sasl.password"),

@@ -39,6 +39,7 @@ const FULL_FOR: Duration = Duration::from_millis(5);
 const PURGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The way to one cluster; several attempts may be under way at once.
+#[derive(Debug)]
 pub struct KafkaWire {
     sink: Arc<str>,
     connection: Arc<KafkaConnection>,

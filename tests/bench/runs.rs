@@ -135,6 +135,45 @@ pub(crate) fn each_sink() -> Result<(), Failure> {
             Err(error) => println!("{name:<24} failed: {error}"),
         }
     }
+    match std::env::var("KAFKA") {
+        Ok(broker) => kafka(&broker, bare),
+        Err(_) => {
+            println!(
+                "{:<24} SKIPPED: KAFKA=HOST:PORT names a broker with the topic bench",
+                "kafka"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Kafka, and a bare producer that sends the same alerts to the same broker.
+fn kafka(broker: &str, yardstick: f64) -> Result<(), Failure> {
+    tell("kafka");
+    let table = format!(
+        "[sinks.row.kafka]\nbrokers = \"{broker}\"\nsecurity = \"plaintext\"\ntopic = \"bench\"\n"
+    );
+    let sink = row(&table)?;
+    tell("a bare producer");
+    let mut producer = Part::role(&["producer", broker, "bench", &EVENTS.to_string()])?;
+    says(&mut producer, "begins")?;
+    let (start, cpu) = (Instant::now(), producer.cpu_seconds()?);
+    says(&mut producer, &EVENTS.to_string())?;
+    let producer = Cost {
+        events: EVENTS,
+        seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: producer.cpu_seconds()? - cpu,
+        peak_mib: producer.peak_mib()?,
+        journal_bytes: 0,
+        refused: 0,
+    };
+    for (name, cost) in [("kafka", &sink), ("bare rdkafka producer", &producer)] {
+        let cpu = cost.cpu_seconds_per_million();
+        let speed = cost.events as f64 / cost.seconds;
+        println!("{name:<24} {cpu:>10.2} {:>12.2} {speed:>10.0}", cpu / yardstick);
+    }
+    let ratio = sink.cpu_seconds_per_million() / producer.cpu_seconds_per_million();
+    println!("kafka costs {ratio:.2} times the bare producer");
     Ok(())
 }
 

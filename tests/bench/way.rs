@@ -6,7 +6,8 @@
 //! output; nothing is asserted on time.
 //!
 //! `cargo bench` takes some three minutes; `cargo bench -- --full` uses a backlog of 1 GiB;
-//! `cargo bench -- --sinks` measures each destination and each format instead.
+//! `cargo bench -- --sinks` measures each destination and each format instead, and Kafka beside a
+//! bare producer where `KAFKA=HOST:PORT` names a broker with the topic `bench`.
 
 #![expect(clippy::disallowed_methods, reason = "no paused clock here; each process is its own")]
 
@@ -14,6 +15,7 @@ mod destination;
 mod engine;
 mod messages;
 mod part;
+mod producer;
 mod relay;
 mod runs;
 mod sinks;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["relay", ref more @ ..] => relay::run(more),
         ["destination", ref more @ ..] => destination::run(more),
+        ["producer", ref more @ ..] => producer::run(more),
         ["stand", way] => stands::run(way),
         ["yardstick", relay] => yardstick::run(relay),
         // Cargo says `--bench`; run as a test there is nothing to do.

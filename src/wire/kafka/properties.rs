@@ -25,6 +25,8 @@ pub(super) fn of(connection: &KafkaConnection, sets: Sets) -> ClientConfig {
         .set("queue.buffering.max.kbytes", QUEUE_KIB)
         .set("statistics.interval.ms", STATISTICS_EVERY_MS)
         .set("socket.keepalive.enable", "true")
+        // A topic that was missing or forbidden is looked for again as often.
+        .set("topic.metadata.refresh.interval.ms", "30000")
         // A broker that comes back is wanted soon.
         .set("reconnect.backoff.max.ms", "2000");
     match connection.acks {

@@ -4,7 +4,7 @@
 //! reached, a fatal error of the producer. What it still holds is then purged and reported.
 
 use std::{
-    fmt,
+    fmt, fs,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -75,6 +75,7 @@ impl Session {
         sets: Sets,
     ) -> Result<Self, WireError> {
         let files = stamp(connection);
+        readable(connection).map_err(WireError::Unusable)?;
         let shared = Arc::new(Shared::new(sink.clone(), connection));
         let config = properties::of(connection, sets);
         let producer = config.create_with_context(Context::new(shared.clone()));
@@ -221,6 +222,20 @@ impl Drop for Session {
 
 fn stamp(connection: &KafkaConnection) -> Stamp {
     Stamp::of(connection.tls.as_ref().unwrap_or(&Tls::default()))
+}
+
+/// The client library does not name the file that it cannot read.
+fn readable(connection: &KafkaConnection) -> Result<(), String> {
+    let Some(tls) = &connection.tls else { return Ok(()) };
+    for path in [&tls.ca, &tls.cert, &tls.key].into_iter().flatten() {
+        let read = fs::read(path).map_err(|error| error.to_string());
+        let pem = read.and_then(|bytes| match bytes.windows(5).any(|five| five == b"-----") {
+            true => Ok(()),
+            false => Err("expected PEM".to_owned()),
+        });
+        pem.map_err(|why| format!("reading {}: {why}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Whether a record, or one of its set, will never be taken as it is.
