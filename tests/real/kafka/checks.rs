@@ -1,6 +1,15 @@
 //! Proofs of identity, refusals, and what the records look like.
 
-use std::time::Duration;
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 
 use super::{Kafka, PASSWORD, USER};
 use crate::{
@@ -13,6 +22,7 @@ pub(super) const ALL: &[Further] = &[
     ("SASL PLAIN", |kafka| password(kafka, "plain", false)),
     ("SASL SCRAM-SHA-256", |kafka| password(kafka, "scram-sha-256", false)),
     ("SASL SCRAM-SHA-512 over TLS", |kafka| password(kafka, "scram-sha-512", true)),
+    ("SASL OAUTHBEARER", bearer),
     ("client certificate", client_certificate),
     ("refused record", refused_record),
     ("unknown topic", unknown_topic),
@@ -65,6 +75,54 @@ fn password(
 
 fn ca(kafka: &Kafka) -> String {
     format!("kafka.tls.ca = \"{}\"", kafka.folder().join("ca.crt").display())
+}
+
+/// The broker takes tokens without a signature, which is its default where no key is configured;
+/// a server of ours gives one to the right client.
+fn bearer(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
+    let kafka = of(counterpart)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(mut connection) = connection else { return };
+            // A client that goes away in between is its own trouble.
+            let _ = give_token(&mut connection);
+        }
+    });
+    let sasl = format!(
+        "kafka.security = \"plaintext\"\nkafka.sasl = {{ mechanism = \"oauthbearer\", token_url = \
+         \"http://{address}/token\", client_id = \"{USER}\", client_secret = \"{PASSWORD}\", scope = \
+         \"kafka/write\" }}"
+    );
+    delivers(kafka, "bearer", kafka.sasl, &sasl)
+}
+
+fn give_token(connection: &mut TcpStream) -> Result<(), Trouble> {
+    let mut request = vec![0; 4096];
+    let mut read = 0;
+    while !request[..read].ends_with(b"scope=kafka%2Fwrite") {
+        match connection.read(&mut request[read..])? {
+            0 => return Err("a request that ends early".into()),
+            more => read += more,
+        }
+    }
+    let login = format!("Basic {}\r\n", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+    let text = String::from_utf8_lossy(&request[..read]);
+    if !text.contains(&login) || !text.starts_with("POST /token ") {
+        return Ok(write!(connection, "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")?);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let claims = format!("{{\"sub\":\"{USER}\",\"iat\":{now},\"exp\":{}}}", now + 300);
+    let token = format!(
+        "{}.{}.",
+        URL_SAFE_NO_PAD.encode("{\"alg\":\"none\"}"),
+        URL_SAFE_NO_PAD.encode(claims)
+    );
+    let body = format!("{{\"access_token\":\"{token}\",\"expires_in\":300}}");
+    let length = body.len();
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json";
+    Ok(write!(connection, "{head}\r\ncontent-length: {length}\r\n\r\n{body}")?)
 }
 
 fn client_certificate(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
