@@ -4,7 +4,10 @@
 //! way is taken, `protocol` says; settings, message and limits are the same. Each way has a file of
 //! its own in `event_hubs/`.
 
+mod amqp;
+mod endpoint;
 mod https;
+mod kafka;
 mod message;
 mod settings;
 
@@ -13,10 +16,14 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::contract::{
-    Cloud, Destination, Entra, Entry, Facts, Format, Identity, Limits, Prefixed, Proof, SecretUrl,
-    Setting, SettingError, SharedAccess, Span, Tls, above_zero, read,
+    AmqpConnection, Cloud, Compression, Credential, Destination, Entra, Entry, Facts, Format,
+    Identity, KafkaConnection, Limits, Mechanism, Prefixed, Sasl, Setting, SettingError,
+    SharedAccess, Span, Tls, above_zero, read,
 };
+use amqp::ByAmqp;
+use endpoint::Endpoint;
 use https::ByHttps;
+use kafka::ByKafka;
 use settings::{Access, ConnectionString, Hub, Namespace};
 
 /// The catalogue's line.
@@ -39,9 +46,10 @@ pub(crate) struct EventHubs {
     partition_key: Option<Prefixed>,
     #[serde(default)]
     envelope: bool,
-    endpoint: Option<SecretUrl>,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    endpoint: Option<Endpoint>,
+    #[serde(default)]
+    websocket: bool,
+    timeout: Option<Span>,
     #[serde(default)]
     tls: Tls,
 }
@@ -51,19 +59,26 @@ pub(crate) struct EventHubs {
 #[serde(rename_all = "lowercase")]
 enum Way {
     #[default]
+    Amqp,
+    Kafka,
     Https,
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
+/// How long one attempt may take, where nothing is said.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// By Kafka, whose client tries again within its time.
+const PATIENCE_BY_KAFKA: Duration = Duration::from_secs(120);
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: EventHubs = read(table)?;
-    above_zero("timeout", sink.timeout)?;
+    if let Some(timeout) = sink.timeout {
+        above_zero("timeout", timeout)?;
+    }
     let place = place(&sink)?;
     match sink.protocol {
-        Way::Https => Ok(Destination::Http(Box::new(by_https(sink, place)))),
+        Way::Amqp => Ok(Destination::Amqp(Box::new(by_amqp(sink, &place)?))),
+        Way::Kafka => Ok(Destination::Kafka(Box::new(by_kafka(sink, &place)?))),
+        Way::Https => Ok(Destination::Http(Box::new(by_https(sink, &place)?))),
     }
 }
 
@@ -115,16 +130,18 @@ fn place(sink: &EventHubs) -> Result<Place, SettingError> {
 }
 
 impl Place {
-    /// The proof for an address of this scheme.
-    fn proof(&self, scheme: &str, identity: Option<Identity>) -> Proof {
+    /// What proves us at an address of this scheme.
+    fn credential(&self, scheme: &str, identity: Option<Identity>) -> Credential {
         match &self.access {
-            Some(Access::Key { name, key }) => Proof::SharedAccess(SharedAccess::Key {
+            Some(Access::Key { name, key }) => Credential::SharedAccess(SharedAccess::Key {
                 resource: format!("{scheme}://{}/{}", self.namespace.host, self.hub),
                 name: name.clone(),
                 key: key.clone(),
             }),
-            Some(Access::Token(token)) => Proof::SharedAccess(SharedAccess::Token(token.clone())),
-            None => Proof::Entra(Entra {
+            Some(Access::Token(token)) => {
+                Credential::SharedAccess(SharedAccess::Token(token.clone()))
+            }
+            None => Credential::Entra(Entra {
                 scope: SCOPE.to_owned(),
                 identity: identity.unwrap_or_default(),
                 cloud: Cloud::of_host(&self.namespace.host),
@@ -133,26 +150,100 @@ impl Place {
     }
 }
 
-fn by_https(sink: EventHubs, place: Place) -> ByHttps {
+fn by_https(sink: EventHubs, place: &Place) -> Result<ByHttps, SettingError> {
+    if sink.websocket {
+        return Err(SettingError::at(
+            "websocket",
+            "expected this beside protocol = \"amqp\" alone",
+        ));
+    }
     let scheme = if place.emulator { "http" } else { "https" };
     let base = match &sink.endpoint {
-        Some(endpoint) => endpoint.join(&place.hub),
-        None => format!("{scheme}://{}/{}", place.namespace.authority(), place.hub),
+        Some(endpoint) => endpoint.of_scheme(&["https", "http"])?,
+        None => format!("{scheme}://{}", place.namespace.authority()),
     };
-    ByHttps {
-        base,
-        proof: place.proof("https", sink.identity),
+    Ok(ByHttps {
+        base: format!("{base}/{}", place.hub),
+        proof: place.credential("https", sink.identity).into(),
         partition_key: sink.partition_key,
         envelope: sink.envelope,
-        timeout: sink.timeout.0,
+        timeout: sink.timeout.map_or(PATIENCE, |timeout| timeout.0),
         tls: sink.tls,
+    })
+}
+
+fn by_amqp(sink: EventHubs, place: &Place) -> Result<ByAmqp, SettingError> {
+    let tls = &sink.tls;
+    if tls.ca.is_some() || tls.cert.is_some() || tls.insecure {
+        return Err(SettingError::at(
+            "tls",
+            "expected no tls beside protocol = \"amqp\": it trusts the system's authorities alone",
+        ));
     }
+    let own_port = place.namespace.port.map(|_| {
+        let scheme = if place.emulator { "amqp" } else { "amqps" };
+        format!("{scheme}://{}", place.namespace.authority())
+    });
+    let emulator = place.emulator.then(|| format!("amqp://{}:5672", place.namespace.host));
+    let endpoint = match &sink.endpoint {
+        Some(endpoint) => Some(endpoint.of_scheme(&["amqps", "amqp"])?),
+        None => own_port.or(emulator),
+    };
+    let connection = AmqpConnection {
+        namespace: place.namespace.host.clone(),
+        hub: place.hub.clone(),
+        endpoint,
+        websocket: sink.websocket,
+        credential: place.credential("amqps", sink.identity),
+        timeout: sink.timeout.map_or(PATIENCE, |timeout| timeout.0),
+    };
+    Ok(ByAmqp { connection, partition_key: sink.partition_key, envelope: sink.envelope })
+}
+
+/// The Kafka endpoint knows a connection string as a user's password
+/// (<https://learn.microsoft.com/azure/event-hubs/azure-event-hubs-apache-kafka-overview>).
+fn by_kafka(sink: EventHubs, place: &Place) -> Result<ByKafka, SettingError> {
+    if sink.websocket {
+        return Err(SettingError::at(
+            "websocket",
+            "expected this beside protocol = \"amqp\" alone",
+        ));
+    }
+    if sink.endpoint.is_some() {
+        return Err(SettingError::at(
+            "endpoint",
+            "expected none beside protocol = \"kafka\"; a port goes behind the namespace's host",
+        ));
+    }
+    let Some(given) = &sink.connection_string else {
+        return Err(SettingError::at(
+            "connection_string",
+            "expected this beside protocol = \"kafka\"; identities of Entra go by amqp or https",
+        ));
+    };
+    let port = place.namespace.port.unwrap_or(if place.emulator { 9092 } else { 9093 });
+    let connection = KafkaConnection {
+        brokers: vec![format!("{}:{port}", place.namespace.host)],
+        compression: Compression::Gzip,
+        tls: (!place.emulator).then(|| sink.tls.clone()),
+        sasl: Some(Sasl::Password {
+            mechanism: Mechanism::Plain,
+            username: "$ConnectionString".to_owned(),
+            password: given.whole.clone(),
+        }),
+        timeout: sink.timeout.map_or(PATIENCE_BY_KAFKA, |timeout| timeout.0),
+        max_message_bytes: 1_000_000,
+        properties: kafka::properties(),
+        ..KafkaConnection::default()
+    };
+    let (partition_key, envelope) = (sink.partition_key, sink.envelope);
+    Ok(ByKafka { hub: place.hub.clone(), connection, partition_key, envelope })
 }
 
 fn facts() -> Facts {
     Facts {
         name: "event_hubs",
-        summary: "Azure Event Hubs, by HTTPS",
+        summary: "Azure Event Hubs, by AMQP, Kafka or HTTPS",
         format: Format::Json,
         limits: Limits {
             events: 1_000,
@@ -174,7 +265,11 @@ fn facts() -> Facts {
 }
 
 const SETTINGS: &[Setting] = &[
-    Setting { key: "protocol", help: "\"https\". Default: \"https\"" },
+    Setting {
+        key: "protocol",
+        help: "\"amqp\" (port 5671), \"kafka\" (9093; no copies within a session, not on the \
+               Basic tier) or \"https\" (443; slower). Default: \"amqp\"",
+    },
     Setting {
         key: "connection_string",
         help: "of the namespace or the hub, with a key that may send",
@@ -208,8 +303,19 @@ const SETTINGS: &[Setting] = &[
         help: "whether a message is {\"records\":[event]}, as Azure's own services write it. \
                Default: false",
     },
-    Setting { key: "endpoint", help: "an address to reach the namespace at instead of its own" },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    Setting {
+        key: "endpoint",
+        help: "an address to reach the namespace at instead of its own, as \"amqps://host:5671\" \
+               or \"https://host\"",
+    },
+    Setting {
+        key: "websocket",
+        help: "whether AMQP goes inside a WebSocket, by port 443. Default: false",
+    },
+    Setting {
+        key: "timeout",
+        help: "how long one attempt may take. Default: \"30s\", \"2m\" by kafka",
+    },
     Setting { key: "tls.ca", help: "a PEM file of the authorities to trust (https)" },
     Setting { key: "tls.cert", help: "a PEM file of the client certificate (https)" },
     Setting { key: "tls.key", help: "a PEM file of its key (https)" },

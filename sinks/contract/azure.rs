@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{Secret, SecretUrl};
+use super::{Proof, Secret, SecretUrl};
 
 /// A bearer token of Microsoft Entra.
 #[derive(Debug, Clone)]
@@ -164,6 +164,24 @@ impl Identity {
 /// Ids are GUIDs; a tenant may also go by its domain.
 fn is_id(id: &str) -> bool {
     !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
+}
+
+/// What proves who we are, to a service that takes either.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A token of Microsoft Entra.
+    Entra(Entra),
+    /// A shared access signature.
+    SharedAccess(SharedAccess),
+}
+
+impl From<Credential> for Proof {
+    fn from(credential: Credential) -> Self {
+        match credential {
+            Credential::Entra(entra) => Self::Entra(entra),
+            Credential::SharedAccess(access) => Self::SharedAccess(access),
+        }
+    }
 }
 
 /// A key of a namespace or hub, which signs tokens

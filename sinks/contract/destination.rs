@@ -3,13 +3,15 @@
 use bytes::Bytes;
 
 use super::{
-    Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Mail, Protocol, Sink, Socket, Tls,
+    Amqp, Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Mail, Protocol, Sink, Socket, Tls,
 };
 
 /// A destination of any protocol, as the catalogue builds it from its table.
 pub enum Destination {
     /// Spoken to by HTTP.
     Http(Box<dyn Sink<Http>>),
+    /// Sent to by AMQP.
+    Amqp(Box<dyn Sink<Amqp>>),
     /// Appended to: a file, or standard output.
     Append(Box<dyn Sink<Append>>),
     /// Called by gRPC.
@@ -27,6 +29,7 @@ impl Destination {
     pub fn any(&self) -> &dyn AnySink {
         match self {
             Self::Http(sink) => sink,
+            Self::Amqp(sink) => sink,
             Self::Append(sink) => sink,
             Self::Grpc(sink) => sink,
             Self::Kafka(sink) => sink,

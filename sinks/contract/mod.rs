@@ -5,6 +5,7 @@
 //! clock or a file is the engine's.
 
 mod address;
+mod amqp;
 mod append;
 mod azure;
 mod batch;
@@ -32,8 +33,9 @@ mod verdict;
 mod visible;
 
 pub use address::Address;
+pub use amqp::{Amqp, AmqpConnection, AmqpMessage, AmqpOutcome, AmqpReply, AmqpRequest, AmqpState};
 pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
-pub use azure::{Cloud, Entra, Identity, IdentityKind, SharedAccess};
+pub use azure::{Cloud, Credential, Entra, Identity, IdentityKind, SharedAccess};
 pub use batch::{Batch, BatchBuilder, Record};
 pub use body::Body;
 pub(crate) use body::write_json_string;

@@ -8,6 +8,8 @@ use crate::contract::Secret;
 /// (<https://learn.microsoft.com/azure/event-hubs/event-hubs-get-connection-string>).
 #[derive(Debug, Clone)]
 pub(super) struct ConnectionString {
+    /// As it was given.
+    pub(super) whole: Secret,
     /// The host, and the port where one is named.
     pub(super) namespace: Namespace,
     /// The hub, where it names one.
@@ -50,7 +52,8 @@ impl ConnectionString {
             }
         };
         let hub = parts.hub.map(Hub::parse).transpose()?;
-        Ok(Self { namespace, hub, access, emulator: parts.emulator })
+        let whole = Secret::new(text.trim());
+        Ok(Self { whole, namespace, hub, access, emulator: parts.emulator })
     }
 }
 

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::contract::{
-    AnySink as _, Batch, BatchBuilder, Body, Event, EventId, Http, HttpRequest, Sink, Stream,
-    Verdict, json,
+    Amqp, AnySink as _, Batch, BatchBuilder, Body, Event, EventId, Http, HttpRequest, Proof, Sink,
+    Stream, Verdict, json,
     testing::{arbitrary_event, batch, record, reply, table},
 };
 
@@ -15,7 +15,7 @@ fn https(lines: &str) -> ByHttps {
     let lines = format!("{KEY}protocol = \"https\"\n{lines}");
     let sink: EventHubs = read(table(&lines)).expect("a table");
     let place = place(&sink).expect("a place");
-    by_https(sink, place)
+    by_https(sink, &place).expect("a table")
 }
 
 fn request(sink: &ByHttps, line: &str) -> HttpRequest {
@@ -111,6 +111,10 @@ fn mistakes_are_told_with_their_key_and_without_the_secret() {
         (format!("{KEY}hub = \"h\"\nprotocol = \"mqtt\""), "protocol"),
         (format!("{KEY}hub = \"h\"\npartition_key = \"{{{{ PodName }}}}\""), "partition_key"),
         (format!("{KEY}hub = \"h\"\ntimeout = \"0s\""), "timeout"),
+        (format!("{KEY}hub = \"h\"\ntls.insecure = true"), "tls"),
+        (format!("{KEY}hub = \"h\"\nendpoint = \"https://g\""), "endpoint"),
+        (format!("{KEY}hub = \"h\"\nendpoint = \"amqps://u:hunter2@g\""), "endpoint"),
+        (format!("{KEY}hub = \"h\"\nprotocol = \"https\"\nwebsocket = true"), "websocket"),
     ] {
         let error = refused(&lines);
         assert_eq!(error.path, path, "{lines}: {}", error.message);
@@ -174,4 +178,86 @@ proptest! {
         prop_assert!(key.starts_with("ka-") && key.len() <= 128);
         prop_assert_eq!(properties.as_object().map(serde_json::Map::len), Some(1));
     }
+}
+
+fn amqp(lines: &str) -> Box<dyn Sink<Amqp>> {
+    match build(table(lines)) {
+        Ok(Destination::Amqp(sink)) => sink,
+        Ok(_) => panic!("another protocol"),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn by_amqp_each_event_is_a_message_with_its_id_and_key() {
+    let lines = format!("{KEY}hub = \"h\"\npartition_key = \"ka-{{{{ PodName }}}}\"");
+    let sink: EventHubs = read(table(&lines)).expect("a table");
+    let place = place(&sink).expect("a place");
+    let sink = by_amqp(sink, &place).expect("a table");
+    let text = record(&sink, EVENT);
+    let mut batch = BatchBuilder::new(Stream::Alert);
+    for id in [7, 8] {
+        batch.push(EventId(id), 1, 0, |out| out.extend_from_slice(text.as_bytes()));
+    }
+    let request = sink.request(&batch.finish().expect("two records"));
+    assert_eq!(request.messages.len(), 2);
+    for (message, id) in request.messages.iter().zip([7, 8]) {
+        assert_eq!(message.id, EventId(id).to_string());
+        assert_eq!(message.partition_key, "ka-a_b___");
+        assert!(message.body.starts_with(b"{\"Timestamp\":1,"), "{:?}", message.body);
+    }
+}
+
+#[test]
+fn by_amqp_a_namespace_s_port_an_endpoint_and_the_emulator_are_reached() {
+    let hub = "hub = \"h\"\n";
+    let endpoint = |lines: &str| amqp(lines).connection().endpoint;
+    assert_eq!(endpoint(&format!("{KEY}{hub}")), None);
+    assert_eq!(
+        endpoint(&format!("{KEY}{hub}endpoint = \"amqps://gateway:5671/\"")).as_deref(),
+        Some("amqps://gateway:5671")
+    );
+    let at = |host: &str| KEY.replace("ns.servicebus.windows.net", host);
+    let emulator = at("localhost").replace("hunter2", "k;UseDevelopmentEmulator=true");
+    assert_eq!(endpoint(&(emulator + hub)).as_deref(), Some("amqp://localhost:5672"));
+    assert_eq!(endpoint(&(at("ns.net:9") + hub)).as_deref(), Some("amqps://ns.net:9"));
+    let connection = amqp(&format!("{KEY}{hub}websocket = true")).connection();
+    assert!(connection.websocket && connection.namespace == "ns.servicebus.windows.net");
+    assert!(!format!("{connection:?}").contains("hunter2"));
+}
+
+#[test]
+fn by_kafka_the_connection_string_is_the_password_and_the_hub_the_topic() {
+    let lines =
+        format!("{KEY}hub = \"h\"\nprotocol = \"kafka\"\npartition_key = \"k-{{{{ PodName }}}}\"");
+    let sink: EventHubs = read(table(&lines)).expect("a table");
+    let place = place(&sink).expect("a place");
+    let sink = by_kafka(sink, &place).expect("a table");
+    let connection = sink.connection();
+    assert_eq!(connection.brokers, ["ns.servicebus.windows.net:9093"]);
+    assert_eq!(connection.compression, Compression::Gzip);
+    assert!(connection.tls.is_some() && connection.max_message_bytes == 1_000_000);
+    match &connection.sasl {
+        Some(Sasl::Password { mechanism: Mechanism::Plain, username, password }) => {
+            assert_eq!(username, "$ConnectionString");
+            assert!(password.reveal().starts_with("Endpoint=sb://ns.servicebus.windows.net/;"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!format!("{connection:?}").contains("hunter2"));
+    let text = record(&sink, EVENT);
+    let mut batch = BatchBuilder::new(Stream::Alert);
+    batch.push(EventId(7), 1, 0, |out| out.extend_from_slice(text.as_bytes()));
+    let request = sink.request(&batch.finish().expect("one record"));
+    let first = request.records().next().expect("one record");
+    assert_eq!((first.topic, first.key), ("h", Some(b"k-a_b___".as_slice())));
+    assert!(first.payload.starts_with(b"{\"Timestamp\":1,"));
+    for (more, path) in
+        [("endpoint = \"amqps://g\"", "endpoint"), ("websocket = true", "websocket")]
+    {
+        let error = refused(&format!("{KEY}hub = \"h\"\nprotocol = \"kafka\"\n{more}"));
+        assert_eq!(error.path, path);
+    }
+    let error = refused("namespace = \"n.net\"\nhub = \"h\"\nprotocol = \"kafka\"");
+    assert_eq!(error.path, "connection_string");
 }

@@ -56,6 +56,7 @@ pub(super) async fn lanes(
         let SinkConfig { lane, destination, rebuild } = sink;
         built.push(match destination {
             Destination::Http(destination) => site.lane(lane, destination, rebuild).await?,
+            Destination::Amqp(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Append(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Grpc(destination) => site.lane(lane, destination, rebuild).await?,
             Destination::Kafka(destination) => site.lane(lane, destination, rebuild).await?,

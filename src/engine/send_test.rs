@@ -54,6 +54,7 @@ pub async fn send_test(
     };
     match destination {
         Destination::Http(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
+        Destination::Amqp(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Append(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Grpc(sink) => test(&lane, sink, rebuild, wires, &overrides).await,
         Destination::Kafka(sink) => test(&lane, sink, rebuild, wires, &overrides).await,

@@ -1,7 +1,8 @@
-//! The only outgoing connections: HTTP, gRPC, Kafka, SMTP, sockets, files, standard output.
+//! The only outgoing connections: HTTP, gRPC, AMQP, Kafka, SMTP, sockets, files, standard output.
 //!
 //! A wire makes one attempt and tells what happened. Whether to try again is `deliver.rs`'s.
 
+mod amqp;
 mod append;
 mod entra;
 mod grpc;
@@ -16,6 +17,7 @@ mod sigv4;
 mod socket;
 mod tls;
 
+pub use amqp::AmqpWire;
 pub use append::AppendWire;
 pub use grpc::GrpcWire;
 pub use http::HttpWire;

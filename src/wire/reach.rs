@@ -1,12 +1,14 @@
 //! Which wire a destination's protocol needs, and who opens it: the world, or a test's script.
 
 use sidearm_sinks::contract::{
-    Append, AppendConnection, Destination, Grpc, GrpcConnection, GrpcReply, Http, HttpConnection,
-    HttpReply, Kafka, KafkaConnection, KafkaReply, Mail, MailConnection, MailReply, Protocol, Sent,
-    Sink, Socket, SocketConnection, Written,
+    Amqp, AmqpConnection, AmqpReply, Append, AppendConnection, Destination, Grpc, GrpcConnection,
+    GrpcReply, Http, HttpConnection, HttpReply, Kafka, KafkaConnection, KafkaReply, Mail,
+    MailConnection, MailReply, Protocol, Sent, Sink, Socket, SocketConnection, Written,
 };
 
-use super::{AppendWire, GrpcWire, HttpWire, KafkaWire, MailWire, SocketWire, Wire, WireError};
+use super::{
+    AmqpWire, AppendWire, GrpcWire, HttpWire, KafkaWire, MailWire, SocketWire, Wire, WireError,
+};
 
 /// Opens wires. Each is the real one unless a test, or the demo, puts its own in that place.
 pub trait Wires: Send + Sync {
@@ -28,6 +30,16 @@ pub trait Wires: Send + Sync {
     ) -> Result<Box<dyn Wire<Append>>, WireError> {
         let _ = sink;
         Ok(Box::new(AppendWire::new(connection)?))
+    }
+
+    /// A wire for an AMQP destination; `sink` is the sink's name.
+    fn amqp(
+        &self,
+        sink: &str,
+        connection: &AmqpConnection,
+    ) -> Result<Box<dyn Wire<Amqp>>, WireError> {
+        let _ = sink;
+        Ok(Box::new(AmqpWire::new(connection)?))
     }
 
     /// A wire for a gRPC destination; `sink` is the sink's name.
@@ -103,6 +115,27 @@ impl Reach for Http {
     }
 
     fn words(reply: &HttpReply) -> String {
+        reply.summary()
+    }
+}
+
+impl Reach for Amqp {
+    fn open(
+        wires: &dyn Wires,
+        sink: &str,
+        connection: &AmqpConnection,
+    ) -> Result<Box<dyn Wire<Self>>, WireError> {
+        wires.amqp(sink, connection)
+    }
+
+    fn take(destination: Destination) -> Option<Box<dyn Sink<Self>>> {
+        match destination {
+            Destination::Amqp(sink) => Some(sink),
+            _ => None,
+        }
+    }
+
+    fn words(reply: &AmqpReply) -> String {
         reply.summary()
     }
 }

@@ -1,6 +1,7 @@
 //! Real sockets, the real clock, short time-outs: servers that hang, lie, hang up or have a bad
 //! certificate. Waits poll with a deadline; nothing is asserted about time.
 
+mod azure;
 mod chats;
 mod commands;
 mod demo;

@@ -6,6 +6,7 @@
 mod example;
 mod formats;
 mod samples;
+mod sentinel;
 mod siem;
 mod subject;
 

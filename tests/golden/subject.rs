@@ -31,6 +31,11 @@ impl Subject {
         Self::new(entry, &lines, secrets)
     }
 
+    /// The sink of this name as its own example has it.
+    pub(crate) fn of_name(name: &str) -> Self {
+        Self::of_example(entry(name))
+    }
+
     fn new(entry: &Entry, lines: &str, secrets: Vec<String>) -> Self {
         let facts = (entry.facts)();
         let table = DeTable::parse(lines).expect(facts.name);

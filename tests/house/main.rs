@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod acknowledgement;
-mod chats;
 mod commands;
 mod crash;
 mod delivery;
