@@ -1,5 +1,5 @@
-//! `deploy/siem/`: every configuration its page shows is right, and every file of the Splunk app
-//! holds together.
+//! `deploy/siem/`: its page tells of every destination, every configuration it shows is right, and
+//! every file of the Splunk app holds together.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,6 +8,7 @@ use std::{
 };
 
 use sidearm::config;
+use sidearm_sinks::CATALOGUE;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/siem");
 
@@ -25,18 +26,36 @@ fn every_configuration_the_page_shows_is_right() {
         }
         blocks += 1;
     }
-    assert!(blocks >= 6, "{blocks} blocks");
+    assert!(blocks >= CATALOGUE.len(), "{blocks} blocks");
+}
+
+#[test]
+fn the_page_tells_of_every_destination() {
+    let page = fs::read_to_string(Path::new(FOLDER).join("README.md")).expect("the page");
+    for entry in CATALOGUE {
+        let facts = (entry.facts)();
+        let name = facts.name;
+        let row = format!(" | `{name}` | `{}` | ", facts.format.name());
+        assert!(page.contains(&row), "no row of the table has{row}");
+        let heading = format!("(`{name}`)\n");
+        let sections = page.split("\n## ").skip(1);
+        let section = { sections }.find(|section| section.contains(&heading)).expect(&heading);
+        for part in ["```toml\n", "**Install there:**", "**Loss and duplicates:**"] {
+            assert!(section.contains(part), "{name} has no {part}");
+        }
+        assert_eq!(section.contains("**Digest:** on"), facts.digest.is_some(), "{name}");
+    }
 }
 
 /// Variables and files that a page names and a test has not.
 fn with_samples(block: &str, folder: &Path) -> String {
-    const SECRET: &str = "whsec_c2FtcGxlIHNlY3JldCBmb3IgdGhlIHByZXZpZXc=";
-    let key = "c2FtcGxlLWlkOnNhbXBsZS1hcGkta2V5";
     let mut text = block.replace("/var/log/kubearmor", &folder.display().to_string());
+    for (name, sample) in CATALOGUE.iter().flat_map(|entry| (entry.facts)().sample_secrets) {
+        text = text.replace(&format!("${{env:{name}}}"), sample);
+    }
     while let Some(start) = text.find("${env:") {
         let end = start + text[start..].find('}').expect("a variable that ends");
-        let sample = if text[start..end].contains("WEBHOOK") { SECRET } else { key };
-        text.replace_range(start..=end, sample);
+        text.replace_range(start..=end, "c2FtcGxlLWlkOnNhbXBsZS1hcGkta2V5");
     }
     text
 }
