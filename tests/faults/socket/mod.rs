@@ -119,12 +119,13 @@ async fn batches_under_way_at_once_are_written_one_behind_the_other() {
     let texts: Vec<String> =
         (0..8).map(|number| format!("{number}").repeat(100_000) + "\n").collect();
     let calls = futures_util::future::join_all(texts.iter().map(|text| call(&wire, text)));
-    let stream = tokio::spawn(async move { read_all(accept(&listener).await) });
+    let reading =
+        tokio::spawn(async move { read_all(accept(&listener).await).await.expect("read") });
     for sent in calls.await {
         sent.expect("taken");
     }
     drop(wire);
-    let received = stream.await.expect("accepted").await.expect("read");
+    let received = reading.await.expect("accepted");
     let mut lines: Vec<_> = received.lines().map(|line| format!("{line}\n")).collect();
     lines.sort();
     assert!(lines == texts, "{} bytes", received.len());
