@@ -126,6 +126,7 @@ fn facts() -> Facts {
             resolves: true,
         }),
         settings: SETTINGS,
+        tls: true,
         example: "url = \"http://alertmanager:9093\"\n",
         sample_secrets: &[],
     }
@@ -151,10 +152,6 @@ const SETTINGS: &[Setting] = &[
     },
     Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Sink<Http> for Alertmanager {

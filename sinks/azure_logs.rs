@@ -78,6 +78,7 @@ fn facts() -> Facts {
         rate_per_second: Some(200.0),
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "url = \"https://kubearmor-x1y2.westeurope-1.ingest.monitor.azure.com\"\n\
                   dcr = \"dcr-0123456789abcdef0123456789abcdef\"\n\
                   identity.tenant = \"72f988bf-86f1-41af-91ab-2d7cd011db47\"\n\
@@ -119,10 +120,6 @@ const SETTINGS: &[Setting] = &[
     },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Sink<Http> for AzureLogs {

@@ -43,6 +43,7 @@ fn facts() -> Facts {
         rate_per_second: Some(2.5),
         digest: Some(chat::DIGEST),
         settings: hook::SETTINGS,
+        tls: true,
         example: "url = \"${env:DISCORD_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
             "DISCORD_WEBHOOK_URL",

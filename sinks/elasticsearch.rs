@@ -112,6 +112,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "url = \"https://elastic:9200\"\napi_key = \"${env:ELASTIC_API_KEY}\"\n",
         sample_secrets: &[("ELASTIC_API_KEY", "c2FtcGxlLWlkOnNhbXBsZS1hcGkta2V5")],
     }
@@ -157,10 +158,6 @@ const SETTINGS: &[Setting] = &[
     Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"60s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Elasticsearch {

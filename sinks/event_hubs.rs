@@ -174,7 +174,7 @@ fn by_https(sink: EventHubs, place: &Place) -> Result<ByHttps, SettingError> {
 
 fn by_amqp(sink: EventHubs, place: &Place) -> Result<ByAmqp, SettingError> {
     let tls = &sink.tls;
-    if tls.ca.is_some() || tls.cert.is_some() || tls.insecure {
+    if tls.ca.is_some() || tls.cert.is_some() || tls.server_name.is_some() || tls.insecure {
         return Err(SettingError::at(
             "tls",
             "expected no tls beside protocol = \"amqp\": it trusts the system's authorities alone",
@@ -213,6 +213,12 @@ fn by_kafka(sink: EventHubs, place: &Place) -> Result<ByKafka, SettingError> {
         return Err(SettingError::at(
             "endpoint",
             "expected none beside protocol = \"kafka\"; a port goes behind the namespace's host",
+        ));
+    }
+    if sink.tls.server_name.is_some() {
+        return Err(SettingError::at(
+            "tls.server_name",
+            "expected none beside protocol = \"kafka\": each broker has a name of its own",
         ));
     }
     let Some(given) = &sink.connection_string else {
@@ -256,6 +262,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "connection_string = \"${env:EVENT_HUBS_CONNECTION_STRING}\"\nhub = \"kubearmor\"\n",
         sample_secrets: &[(
             "EVENT_HUBS_CONNECTION_STRING",
@@ -316,10 +323,6 @@ const SETTINGS: &[Setting] = &[
         key: "timeout",
         help: "how long one attempt may take. Default: \"30s\", \"2m\" by kafka",
     },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust (https)" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate (https)" },
-    Setting { key: "tls.key", help: "a PEM file of its key (https)" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 #[cfg(test)]

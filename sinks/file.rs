@@ -62,6 +62,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: false,
         example: "path = \"/var/log/kubearmor/%Y-%m-%d.ndjson\"\nrotate.max_size = \"100 MiB\"\nrotate.keep = 14\nrotate.gzip = true\n",
         sample_secrets: &[],
     }

@@ -37,6 +37,7 @@ fn facts() -> Facts {
         rate_per_second: Some(1.0),
         digest: Some(chat::DIGEST),
         settings: hook::SETTINGS,
+        tls: true,
         example: "url = \"${env:GOOGLE_CHAT_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
             "GOOGLE_CHAT_WEBHOOK_URL",

@@ -85,6 +85,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: false,
         example: "brokers = [\"kafka-0.kafka:9093\", \"kafka-1.kafka:9093\"]\n\
                   sasl.mechanism = \"scram-sha-512\"\nsasl.username = \"sidearm\"\n\
                   sasl.password = \"${env:KAFKA_PASSWORD}\"\n",

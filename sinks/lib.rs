@@ -90,8 +90,8 @@ mod tests {
         assert_eq!(names.len(), CATALOGUE.len());
         for entry in CATALOGUE {
             let facts = (entry.facts)();
-            let keys: BTreeSet<_> = facts.settings.iter().map(|setting| setting.key).collect();
-            assert_eq!(keys.len(), facts.settings.len(), "{}", facts.name);
+            let keys: BTreeSet<_> = facts.all_settings().map(|setting| setting.key).collect();
+            assert_eq!(keys.len(), facts.all_settings().count(), "{}", facts.name);
         }
     }
 }

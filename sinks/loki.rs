@@ -125,6 +125,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "url = \"https://loki.example.com\"\ntenant = \"security\"\ntoken = \"${env:LOKI_TOKEN}\"\n",
         sample_secrets: &[("LOKI_TOKEN", "glc_sample-token-for-the-preview")],
     }
@@ -161,10 +162,6 @@ const SETTINGS: &[Setting] = &[
     Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 /// Between a record's labels and its entry, and at its end: JSON on a line has none inside.

@@ -94,6 +94,7 @@ fn facts() -> Facts {
             resolves: false,
         }),
         settings: SETTINGS,
+        tls: true,
         example: "server = \"smtp.example.com:587\"\nfrom = \"Sidearm <sidearm@example.com>\"\n\
                   to = [\"soc@example.com\"]\nuser = \"sidearm\"\npassword = \"${env:SMTP_PASSWORD}\"\n",
         sample_secrets: &[("SMTP_PASSWORD", "sample-of-a-password")],
@@ -113,10 +114,6 @@ const SETTINGS: &[Setting] = &[
     },
     Setting { key: "hello", help: "what we call ourselves. Default: the sender's domain" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"1m\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Sink<Smtp> for Mail {

@@ -32,6 +32,7 @@ fn facts() -> Facts {
         rate_per_second: Some(5.0),
         digest: Some(chat::DIGEST),
         settings: hook::SETTINGS,
+        tls: true,
         example: "url = \"${env:MATTERMOST_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
             "MATTERMOST_WEBHOOK_URL",

@@ -100,6 +100,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "url = \"https://collector:4317\"\nheaders = { authorization = \"Bearer ${env:OTLP_TOKEN}\" }\n",
         sample_secrets: &[("OTLP_TOKEN", "sample-token-of-otlp")],
     }
@@ -121,10 +122,6 @@ const SETTINGS: &[Setting] = &[
         help: "true, false, or a level from 1 to 9, which gRPC takes for true. Default: 1",
     },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 /// A record in a batch: the length of its resource, the resource, the log record.

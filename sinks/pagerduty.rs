@@ -81,6 +81,7 @@ fn facts() -> Facts {
             resolves: true,
         }),
         settings: SETTINGS,
+        tls: true,
         example: "routing_key = \"${env:PAGERDUTY_ROUTING_KEY}\"\n",
         sample_secrets: &[("PAGERDUTY_ROUTING_KEY", "R0UT1NGKEY0000000000000000000042")],
     }
@@ -94,10 +95,6 @@ const SETTINGS: &[Setting] = &[
                Default: \"https://events.pagerduty.com\"",
     },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Sink<Http> for PagerDuty {

@@ -31,6 +31,7 @@ fn facts() -> Facts {
         rate_per_second: Some(1.0),
         digest: Some(chat::DIGEST),
         settings: hook::SETTINGS,
+        tls: true,
         example: "url = \"${env:ROCKET_CHAT_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
             "ROCKET_CHAT_WEBHOOK_URL",

@@ -81,6 +81,7 @@ fn facts() -> Facts {
         rate_per_second: Some(1.0),
         digest: Some(chat::DIGEST),
         settings: SETTINGS,
+        tls: true,
         example: "url = \"${env:SLACK_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
             "SLACK_WEBHOOK_URL",
@@ -107,10 +108,6 @@ const SETTINGS: &[Setting] = &[
     chat::BODY,
     chat::HEADERS,
     chat::TIMEOUT,
-    chat::TLS_CA,
-    chat::TLS_CERT,
-    chat::TLS_KEY,
-    chat::TLS_INSECURE,
 ];
 
 impl Sink<Http> for Slack {

@@ -78,6 +78,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "url = \"https://splunk:8088\"\ntoken = \"${env:SPLUNK_HEC_TOKEN}\"\nindex = \"kubearmor\"\n",
         sample_secrets: &[("SPLUNK_HEC_TOKEN", "5a3b9f62-7c1d-4e08-9b46-d0c2e8f1a735")],
     }
@@ -110,10 +111,6 @@ const SETTINGS: &[Setting] = &[
     },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Sink<Http> for SplunkHec {

@@ -36,6 +36,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: &[],
+        tls: false,
         example: "",
         sample_secrets: &[],
     }

@@ -14,13 +14,8 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::contract::{Batch, Gzip, HttpRequest, Setting, Span};
 
-const URL_TIMEOUT_TLS: [Setting; 5] = [
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
-];
+const TIMEOUT: Setting =
+    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" };
 
 fn half_a_minute() -> Span {
     Span(Duration::from_secs(30))

@@ -114,6 +114,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "address = \"siem.example.com:6514\"\ntls.ca = \"/etc/sidearm/siem-ca.pem\"\n",
         sample_secrets: &[],
     }
@@ -159,14 +160,6 @@ const SETTINGS: &[Setting] = &[
                whole pairs. Default: 8192 bytes, 1180 by UDP",
     },
     Setting { key: "timeout", help: "how long writing a batch may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting {
-        key: "tls.server_name",
-        help: "the name in the receiver's certificate. Default: the host of the address",
-    },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Sink<Socket> for Syslog {

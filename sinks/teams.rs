@@ -46,6 +46,7 @@ fn facts() -> Facts {
             resolves: false,
         }),
         settings: hook::SETTINGS,
+        tls: true,
         example: "url = \"${env:TEAMS_WORKFLOW_URL}\"\n",
         sample_secrets: &[(
             "TEAMS_WORKFLOW_URL",

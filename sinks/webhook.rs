@@ -89,6 +89,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "url = \"https://hooks.example.com/kubearmor\"\nsecret = \"${env:WEBHOOK_SECRET}\"\n",
         sample_secrets: &[("WEBHOOK_SECRET", "whsec_c2FtcGxlIHNlY3JldCBmb3IgdGhlIHByZXZpZXc=")],
     }
@@ -110,10 +111,6 @@ const SETTINGS: &[Setting] = &[
     },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: false" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" },
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" },
-    Setting { key: "tls.key", help: "a PEM file of its key" },
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" },
 ];
 
 impl Sink<Http> for Webhook {

@@ -64,18 +64,6 @@ pub(crate) const HEADERS: Setting =
 /// Told with each chat.
 pub(crate) const TIMEOUT: Setting =
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" };
-/// Told with each chat.
-pub(crate) const TLS_CA: Setting =
-    Setting { key: "tls.ca", help: "a PEM file of the authorities to trust" };
-/// Told with each chat.
-pub(crate) const TLS_CERT: Setting =
-    Setting { key: "tls.cert", help: "a PEM file of the client certificate" };
-/// Told with each chat.
-pub(crate) const TLS_KEY: Setting = Setting { key: "tls.key", help: "a PEM file of its key" };
-/// Told with each chat.
-pub(crate) const TLS_INSECURE: Setting =
-    Setting { key: "tls.insecure", help: "whether to take any certificate. Default: false" };
-
 /// How chats tell like events unless told otherwise.
 pub(crate) const DIGEST: DigestDefaults =
     DigestDefaults { every: Duration::from_secs(600), per_hour: 60, resolves: false };

@@ -42,10 +42,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
     chat::BODY,
     chat::HEADERS,
     chat::TIMEOUT,
-    chat::TLS_CA,
-    chat::TLS_CERT,
-    chat::TLS_KEY,
-    chat::TLS_INSECURE,
 ];
 
 /// A chat behind a webhook.

@@ -165,12 +165,22 @@ pub struct Facts {
     pub rate_per_second: Option<f64>,
     /// How like events are told as one message; none where every event is sent.
     pub digest: Option<DigestDefaults>,
-    /// Each setting of its table.
+    /// Each setting of its table, but for those of `tls`.
     pub settings: &'static [Setting],
+    /// Whether its table has one `tls`, whose settings are the same everywhere: [`TLS_SETTINGS`].
+    pub tls: bool,
     /// A complete table, as `config.example.toml` shows it: lines of the sink's own table.
     pub example: &'static str,
     /// What stands in for the variables (`${env:NAME}`) of `example` where it is only looked at.
     pub sample_secrets: &'static [(&'static str, &'static str)],
+}
+
+impl Facts {
+    /// Every setting of its table.
+    pub fn all_settings(&self) -> impl Iterator<Item = &'static Setting> + Clone {
+        let tls = if self.tls { TLS_SETTINGS } else { &[] };
+        self.settings.iter().chain(tls)
+    }
 }
 
 /// One setting of a sink, told to people.
@@ -181,6 +191,24 @@ pub struct Setting {
     /// What it does, its unit and its default.
     pub help: &'static str,
 }
+
+/// The settings of a destination's table `tls`.
+pub const TLS_SETTINGS: &[Setting] = &[
+    Setting {
+        key: "tls.ca",
+        help: "a PEM file of the authorities to trust. Default: those of the system",
+    },
+    Setting { key: "tls.cert", help: "a PEM file of the client certificate, and its chain" },
+    Setting { key: "tls.key", help: "a PEM file of its key" },
+    Setting {
+        key: "tls.server_name",
+        help: "the name in the destination's certificate. Default: that of its address",
+    },
+    Setting {
+        key: "tls.insecure",
+        help: "whether to take any certificate, which is warned about. Default: false",
+    },
+];
 
 /// What one request may hold, and how many may be under way.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{URL_TIMEOUT_TLS, half_a_minute, post};
+use super::{TIMEOUT, half_a_minute, post};
 use crate::{
     contract::{
         Address, Batch, Body, Destination, Entry, Event, Facts, Format, Http, HttpConnection,
@@ -73,6 +73,7 @@ fn facts() -> Facts {
         rate_per_second: None,
         digest: None,
         settings: SETTINGS,
+        tls: true,
         example: "url = \"http://sysdig-agent.sysdig-agent.svc.cluster.local:7765/k8s_audit\"\n",
         sample_secrets: &[],
     }
@@ -85,11 +86,7 @@ const SETTINGS: &[Setting] = &[
                \"http://sysdig-agent.sysdig-agent.svc.cluster.local:7765/k8s_audit\"",
     },
     Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
-    URL_TIMEOUT_TLS[0],
-    URL_TIMEOUT_TLS[1],
-    URL_TIMEOUT_TLS[2],
-    URL_TIMEOUT_TLS[3],
-    URL_TIMEOUT_TLS[4],
+    TIMEOUT,
 ];
 
 impl Sink<Http> for Sysdig {

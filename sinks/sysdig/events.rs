@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{URL_TIMEOUT_TLS, half_a_minute, post};
+use super::{TIMEOUT, half_a_minute, post};
 use crate::{
     card::Card,
     contract::{
@@ -88,6 +88,7 @@ fn facts() -> Facts {
             resolves: false,
         }),
         settings: SETTINGS,
+        tls: true,
         example: "url = \"https://app.sysdigcloud.com\"\ntoken = \"${env:SYSDIG_TOKEN}\"\n",
         sample_secrets: &[("SYSDIG_TOKEN", "6f1d3c52-sample-of-a-token")],
     }
@@ -100,11 +101,7 @@ const SETTINGS: &[Setting] = &[
                \"https://eu1.app.sysdig.com\"",
     },
     Setting { key: "token", help: "an API token of Sysdig Monitor" },
-    URL_TIMEOUT_TLS[0],
-    URL_TIMEOUT_TLS[1],
-    URL_TIMEOUT_TLS[2],
-    URL_TIMEOUT_TLS[3],
-    URL_TIMEOUT_TLS[4],
+    TIMEOUT,
 ];
 
 impl Sink<Http> for SysdigEvents {

@@ -50,11 +50,11 @@ fn list(out: &mut dyn Write, all: &[Facts]) -> io::Result<()> {
 
 fn one(out: &mut dyn Write, facts: &Facts) -> io::Result<()> {
     writeln!(out, "{BOLD}{}{BOLD:#}: {}", facts.name, facts.summary)?;
-    if !facts.settings.is_empty() {
+    if facts.all_settings().next().is_some() {
         writeln!(out, "\n{BOLD}Settings{BOLD:#}, each with {}. before it", facts.name)?;
     }
-    let width = width(facts.settings.iter().map(|setting| setting.key));
-    for setting in facts.settings {
+    let width = width(facts.all_settings().map(|setting| setting.key));
+    for setting in facts.all_settings() {
         writeln!(out, "  {:width$}  {}", setting.key, setting.help)?;
     }
     limits(out, facts)?;
