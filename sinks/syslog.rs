@@ -115,7 +115,7 @@ fn facts() -> Facts {
         digest: None,
         settings: SETTINGS,
         tls: true,
-        example: "address = \"siem.example.com:6514\"\ntls.ca = \"/etc/sidearm/siem-ca.pem\"\n",
+        example: "address = \"siem.example.com:6514\"\n",
         sample_secrets: &[],
     }
 }
