@@ -7,7 +7,7 @@
 //! the first that was blocked, breaks the window. What would go beyond the hour's messages, or
 //! belongs to an incident too many, is held and told by one message at the hour's end.
 //!
-//! Counts change only in [`Incidents::settle`], in the ledger's lock together with the cursor, and
+//! Counts change only in `Incidents::settle`, in the ledger's lock together with the cursor, and
 //! are saved in the cursor's file, so that a crash costs a repeated message and never a count.
 
 mod held;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `UpdatedTime`, else `Timestamp` | `@timestamp`; when it was received: `event.created` |
 //! | stream | `event.kind` (alert or event), `event.dataset` (`kubearmor.alerts`, …) |
-//! | what it did | `event.category`, `event.type`, `event.action`: [`class`] |
+//! | what it did | `event.category`, `event.type`, `event.action`: `ecs/class.rs` |
 //! | `Result`, `Action` | `event.outcome`, `kubearmor.result`, `kubearmor.action` |
 //! | `Severity` | `event.severity`; how grave it is by `[severity]`: `kubearmor.gravity` |
 //! | `Message` | `message`; of agents also `Level`: `log.level` |
