@@ -111,6 +111,7 @@ fn facts() -> Facts {
         name: "alertmanager",
         summary: "Prometheus Alertmanager: one alert an incident, resolved when it is quiet",
         format: Format::Native,
+        native: true,
         limits: Limits {
             events: 64,
             bytes: 1_000_000,

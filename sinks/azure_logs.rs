@@ -66,6 +66,8 @@ fn facts() -> Facts {
         name: "azure_logs",
         summary: "Microsoft Sentinel and Azure Monitor, by the Logs Ingestion API",
         format: Format::Json,
+        // A row of its fields, which is what `json` writes.
+        native: true,
         limits: Limits {
             events: 2_000,
             // Of the whole body, before compression and after it.

@@ -36,6 +36,7 @@ fn facts() -> Facts {
         name: "discord",
         summary: "Discord, by a webhook",
         format: Format::Native,
+        native: true,
         limits: chat::limits(
             "https://discord.com/developers/docs/resources/message#embed-object-embed-limits",
         ),

@@ -101,6 +101,7 @@ fn facts() -> Facts {
         name: "elasticsearch",
         summary: "Elasticsearch, OpenSearch and their AWS services: each event once, by its id",
         format: Format::Ecs,
+        native: false,
         limits: Limits {
             events: EVENTS,
             // The smallest AWS instances refuse 10 MiB, all others 100 MB.

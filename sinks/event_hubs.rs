@@ -251,6 +251,7 @@ fn facts() -> Facts {
         name: "event_hubs",
         summary: "Azure Event Hubs, by AMQP, Kafka or HTTPS",
         format: Format::Json,
+        native: false,
         limits: Limits {
             events: 1_000,
             // 1 MB of one publication; 256 KB on the Basic tier, where batch.bytes says so.

@@ -52,6 +52,7 @@ fn facts() -> Facts {
         name: "file",
         summary: "a file of lines, rotated by date, size and age",
         format: Format::Json,
+        native: false,
         limits: Limits {
             events: 5_000,
             bytes: 4 * 1024 * 1024,

@@ -30,6 +30,7 @@ fn facts() -> Facts {
         name: "google_chat",
         summary: "Google Chat, by a space's webhook",
         format: Format::Native,
+        native: true,
         limits: chat::limits(
             "https://developers.google.com/workspace/chat/api/reference/rest/v1/CardWithId",
         ),

@@ -74,6 +74,7 @@ fn facts() -> Facts {
         name: "kafka",
         summary: "Apache Kafka and what speaks like it: a record an event",
         format: Format::Json,
+        native: false,
         limits: Limits {
             // What one call hands over; the client makes sets of its own out of it.
             events: 2_000,

@@ -115,6 +115,7 @@ fn facts() -> Facts {
         name: "loki",
         summary: "Grafana Loki, by its push API",
         format: Format::Json,
+        native: false,
         limits: Limits {
             events: 400,
             bytes: 1_000_000,

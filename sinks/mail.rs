@@ -80,6 +80,7 @@ fn facts() -> Facts {
         name: "mail",
         summary: "mail by SMTP, in text and HTML",
         format: Format::Native,
+        native: true,
         limits: Limits {
             events: 1,
             bytes: 1_000_000,

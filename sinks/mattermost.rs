@@ -25,6 +25,7 @@ fn facts() -> Facts {
         name: "mattermost",
         summary: "Mattermost, by an incoming webhook",
         format: Format::Native,
+        native: true,
         limits: chat::limits(
             "https://developers.mattermost.com/integrate/reference/message-attachments/",
         ),

@@ -88,6 +88,7 @@ fn facts() -> Facts {
         name: "otlp",
         summary: "OpenTelemetry log records, by gRPC or HTTP",
         format: Format::Native,
+        native: true,
         limits: Limits {
             events: 1_000,
             // gRPC servers take 4 MiB unless told otherwise; a request is smaller than its records

@@ -67,6 +67,7 @@ fn facts() -> Facts {
         name: "pagerduty",
         summary: "PagerDuty, by its Events API v2: one alert an incident, resolved when it is quiet",
         format: Format::Native,
+        native: true,
         limits: Limits {
             events: 1,
             bytes: MAX_BODY_BYTES,

@@ -26,6 +26,7 @@ fn facts() -> Facts {
         name: "rocket_chat",
         summary: "Rocket.Chat, by an incoming integration",
         format: Format::Native,
+        native: true,
         limits: chat::limits("https://docs.rocket.chat/docs/integrations"),
         // Nothing is published for integrations; a person reads no faster.
         rate_per_second: Some(1.0),

@@ -76,6 +76,7 @@ fn facts() -> Facts {
         name: "slack",
         summary: "Slack, by an incoming webhook or a bot token",
         format: Format::Native,
+        native: true,
         limits: chat::limits("https://docs.slack.dev/reference/block-kit/blocks"),
         // One message a second and channel: https://docs.slack.dev/apis/web-api/rate-limits
         rate_per_second: Some(1.0),

@@ -67,6 +67,7 @@ fn facts() -> Facts {
         name: "splunk_hec",
         summary: "Splunk Enterprise or Splunk Cloud, by its HTTP Event Collector",
         format: Format::Json,
+        native: false,
         limits: Limits {
             events: 1_000,
             // Splunk Cloud refuses 5 MiB; its forwarders stay at 1 MB.

@@ -26,6 +26,7 @@ fn facts() -> Facts {
         name: "stdout",
         summary: "standard output, an event a line",
         format: Format::Json,
+        native: false,
         limits: Limits {
             events: 1_000,
             bytes: 1024 * 1024,

@@ -104,6 +104,7 @@ fn facts() -> Facts {
         name: "syslog",
         summary: "a syslog receiver (RFC 5424) over TLS, TCP or UDP, with CEF, LEEF or any format",
         format: Format::Cef,
+        native: true,
         limits: Limits {
             events: 1_000,
             bytes: 1_000_000,

@@ -35,6 +35,7 @@ fn facts() -> Facts {
         name: "teams",
         summary: "Microsoft Teams, by a webhook of Workflows",
         format: Format::Native,
+        native: true,
         limits: chat::limits(
             "https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using",
         ),

@@ -79,6 +79,7 @@ fn facts() -> Facts {
         name: "webhook",
         summary: "any HTTP receiver, signed by Standard Webhooks where a secret is given",
         format: Format::Json,
+        native: false,
         limits: Limits {
             events: 1_000,
             bytes: 1_000_000,

@@ -159,6 +159,8 @@ pub struct Facts {
     pub summary: &'static str,
     /// The body it takes unless told otherwise.
     pub format: Format,
+    /// Whether it has a form of its own, [`Format::Native`].
+    pub native: bool,
     /// What one request may hold.
     pub limits: Limits,
     /// Requests a second it may be sent; none where nothing is published.

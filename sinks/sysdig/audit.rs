@@ -63,6 +63,7 @@ fn facts() -> Facts {
         name: "sysdig",
         summary: "the Sysdig agent's k8s_audit endpoint: each event as a Kubernetes audit event",
         format: Format::Native,
+        native: true,
         limits: Limits {
             events: 1,
             bytes: 1_000_000,

@@ -74,6 +74,7 @@ fn facts() -> Facts {
         name: "sysdig_events",
         summary: "Sysdig Monitor's custom events",
         format: Format::Native,
+        native: true,
         limits: Limits {
             events: 1,
             bytes: 100_000,

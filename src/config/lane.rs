@@ -47,6 +47,14 @@ pub(super) fn check(
     let rate_per_second = rate(reader, path, table.rate_per_second);
     rehearse(reader, path, table.when.as_deref(), table.template.as_deref());
     let Leads { facts, to } = leads?;
+    if format == Format::Native && !facts.native {
+        let name = facts.name;
+        let message = format!(
+            "found \"native\", expected another: {name} has no form of its own; its default is {}",
+            facts.format.name()
+        );
+        reader.problem(&join(path, "format"), None, message);
+    }
     let template = table.template.as_deref();
     let digest = digest(reader, path, table.digest, &facts, format, template);
     let limits = facts.limits.clone();

@@ -182,6 +182,21 @@ fn a_destination_is_built_again_only_where_a_secret_changed() {
 }
 
 #[test]
+fn a_form_of_its_own_is_for_those_that_have_one() {
+    for entry in CATALOGUE {
+        let facts = (entry.facts)();
+        let environment = Environment::fixed(facts.sample_secrets.iter().copied());
+        let head = format!("[sinks.{}]\n", facts.name);
+        let text =
+            example::sink(&facts).replacen(&head, &format!("{head}format = \"native\"\n"), 1);
+        let expected = if facts.native { 0 } else { 1 };
+        let told = mistakes_in(&text, &environment);
+        assert_eq!(told.len(), expected, "{text}: {told:?}");
+        assert!(told.iter().all(|told| told.contains("has no form of its own")), "{told:?}");
+    }
+}
+
+#[test]
 fn every_example_of_the_catalogue_is_right() {
     for entry in CATALOGUE {
         let facts = (entry.facts)();
