@@ -106,7 +106,6 @@ impl Card {
     }
 
     /// All of it as plain lines, as a mail without HTML has it.
-    #[allow(dead_code, reason = "mail is written with it")]
     pub(crate) fn plain(&self) -> String {
         let mut lines = Vec::with_capacity(self.facts.len() + 4);
         lines.extend([&self.title, &self.text].into_iter().filter(|t| !t.is_empty()).cloned());

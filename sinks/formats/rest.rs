@@ -56,3 +56,38 @@ pub(super) fn tags<'e>(event: &'e Event<'_>) -> &'e str {
 pub(super) fn severity<'e>(event: &'e Event<'_>) -> &'e str {
     if event.severity().is_some() { "" } else { event.view.Severity }
 }
+
+/// What the pod belongs to, under KubeArmor's own names.
+pub(super) fn owner(event: &Event<'_>, own: &mut Object<'_>) {
+    if let Some(owner) = event.view.Owner.as_option() {
+        own.object("Owner", |into| {
+            into.text("Ref", owner.Ref);
+            into.text("Name", owner.Name);
+            into.text("Namespace", owner.Namespace);
+        });
+    }
+}
+
+/// What a gap record says.
+pub(super) fn gap(event: &Event<'_>, own: &mut Object<'_>) {
+    if let Some(gap) = event.gap() {
+        own.text("Stream", event.stream().name());
+        own.text("Reason", gap.reason);
+        own.text("From", &gap.from);
+        own.text("To", &gap.to);
+        own.some_number("Lost", i64::try_from(gap.lost).unwrap_or(i64::MAX));
+    }
+}
+
+/// What a message that stands for many events tells beside their number and times, for which
+/// schemas have fields.
+pub(super) fn digest(event: &Event<'_>, own: &mut Object<'_>) {
+    if let Some(digest) = event.digest() {
+        own.object("Digest", |told| {
+            told.text("Telling", digest.telling.name());
+            told.number("Incidents", i64::try_from(digest.incidents).unwrap_or(i64::MAX));
+            told.texts("Pods", digest.pods.iter().map(|(pod, _)| &**pod));
+            told.texts("Processes", digest.processes.iter().map(|(process, _)| &**process));
+        });
+    }
+}

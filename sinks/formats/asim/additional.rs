@@ -5,7 +5,6 @@ use super::{
     super::{deed::Deed, names::ip, object::Object, rest, seen::Seen},
     schemas::{Schema, hash_column},
 };
-use crate::contract::Digest;
 
 pub(super) fn write(seen: &Seen<'_>, schema: Schema, row: &mut Object<'_>) {
     row.object("AdditionalFields", |own| {
@@ -27,16 +26,8 @@ pub(super) fn write(seen: &Seen<'_>, schema: Schema, row: &mut Object<'_>) {
         own.some_number("Timestamp", rest::timestamp(event, &seen.moment));
         own.text("UpdatedTime", rest::updated_time(event, &seen.moment));
         own.text("Level", event.level());
-        if let Some(gap) = event.gap() {
-            own.text("Stream", event.stream().name());
-            own.text("Reason", gap.reason);
-            own.text("From", &gap.from);
-            own.text("To", &gap.to);
-            own.some_number("Lost", i64::try_from(gap.lost).unwrap_or(i64::MAX));
-        }
-        if let Some(digest) = event.digest() {
-            own.object("Digest", |told| write_digest(digest, told));
-        }
+        rest::gap(event, own);
+        rest::digest(event, own);
     });
 }
 
@@ -46,13 +37,7 @@ fn place(seen: &Seen<'_>, own: &mut Object<'_>) {
     own.text("NamespaceName", event.namespace());
     own.text("PodName", event.pod());
     own.text("Labels", view.Labels);
-    if let Some(owner) = view.Owner.as_option() {
-        own.object("Owner", |into| {
-            into.text("Ref", owner.Ref);
-            into.text("Name", owner.Name);
-            into.text("Namespace", owner.Namespace);
-        });
-    }
+    rest::owner(event, own);
     own.text("ContainerID", event.container_id());
     own.text("ContainerName", event.container());
     own.text("ContainerImage", event.image());
@@ -129,11 +114,4 @@ fn hashes(seen: &Seen<'_>, schema: Schema, own: &mut Object<'_>) {
         own.text("ResourceHash", view.ResourceHash);
     }
     own.text("HashAlgo", view.HashAlgo);
-}
-
-fn write_digest(digest: &Digest, told: &mut Object<'_>) {
-    told.text("Telling", digest.telling.name());
-    told.number("Incidents", i64::try_from(digest.incidents).unwrap_or(i64::MAX));
-    told.texts("Pods", digest.pods.iter().map(|(pod, _)| &**pod));
-    told.texts("Processes", digest.processes.iter().map(|(process, _)| &**process));
 }

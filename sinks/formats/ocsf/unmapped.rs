@@ -4,7 +4,6 @@ use super::{
     super::{deed::Deed, names::ip, object::Object, rest, seen::Seen},
     who::{has_container, is_hash, shows_process},
 };
-use crate::contract::Digest;
 
 /// `finding` says whether it is one: those do not know kernel and peripheral device.
 pub(super) fn write(seen: &Seen<'_>, finding: bool, into: &mut Object<'_>) {
@@ -25,16 +24,8 @@ pub(super) fn write(seen: &Seen<'_>, finding: bool, into: &mut Object<'_>) {
         if !shows_process(seen) {
             process(seen, own);
         }
-        if let Some(gap) = event.gap() {
-            own.text("Stream", event.stream().name());
-            own.text("Reason", gap.reason);
-            own.text("From", &gap.from);
-            own.text("To", &gap.to);
-            own.some_number("Lost", i64::try_from(gap.lost).unwrap_or(i64::MAX));
-        }
-        if let Some(digest) = event.digest() {
-            own.object("Digest", |told| write_digest(digest, told));
-        }
+        rest::gap(event, own);
+        rest::digest(event, own);
     });
 }
 
@@ -42,13 +33,7 @@ fn place(seen: &Seen<'_>, own: &mut Object<'_>) {
     let (event, view) = (seen.event, &*seen.event.view);
     own.text("NamespaceName", event.namespace());
     own.text("PodName", event.pod());
-    if let Some(owner) = view.Owner.as_option() {
-        own.object("Owner", |into| {
-            into.text("Ref", owner.Ref);
-            into.text("Name", owner.Name);
-            into.text("Namespace", owner.Namespace);
-        });
-    }
+    rest::owner(event, own);
     if !has_container(seen) {
         own.text("Labels", view.Labels);
         own.text("ContainerImage", view.ContainerImage);
@@ -121,11 +106,4 @@ fn process(seen: &Seen<'_>, own: &mut Object<'_>) {
     own.some_number("UID", view.UID);
     own.text("UserName", view.UserName);
     own.text("Cwd", view.Cwd);
-}
-
-fn write_digest(digest: &Digest, told: &mut Object<'_>) {
-    told.text("Telling", digest.telling.name());
-    told.number("Incidents", i64::try_from(digest.incidents).unwrap_or(i64::MAX));
-    told.texts("Pods", digest.pods.iter().map(|(pod, _)| &**pod));
-    told.texts("Processes", digest.processes.iter().map(|(process, _)| &**process));
 }
