@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -31,7 +31,18 @@ impl Engine {
         let admin = free_address()?;
         let file = folder.join("sidearm.toml");
         fs::write(&file, config(folder, relay, admin, sinks))?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sidearm"));
+        let program = env!("CARGO_BIN_EXE_sidearm");
+        // A wrong table would end the program at once, and leave the relay waiting for it.
+        if !Command::new(program)
+            .args(["check", "-c"])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .status()?
+            .success()
+        {
+            return Err("the program refuses its configuration".into());
+        }
+        let mut command = Command::new(program);
         let part = Part::start(command.args(["run", "-c"]).arg(file).env("RUST_LOG", "error"))?;
         Ok(Self { part, admin })
     }

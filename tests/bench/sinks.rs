@@ -31,7 +31,7 @@ pub(crate) fn rows(folder: &Path, at: &Stands<'_>) -> Vec<(String, String)> {
     let file = toml::Value::from(folder.join("events.ndjson").display().to_string());
     let destinations = [
         ("splunk_hec", format!("url = \"http://{http}\"\ntoken = \"1111-2222\"\nack = false")),
-        ("elasticsearch", format!("url = \"http://{http}\"\napi_key = \"c2FtcGxl\"")),
+        ("elasticsearch", format!("url = \"http://{http}\"\napi_key = \"id:key\"")),
         ("otlp", format!("url = \"http://{grpc}\"")),
         ("otlp", format!("url = \"http://{http}\"\nprotocol = \"http\"")),
         ("loki", format!("url = \"http://{http}\"")),
