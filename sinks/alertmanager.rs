@@ -3,20 +3,20 @@
 //! Labels name the incident and nothing that changes from event to event, so repeats, retries and
 //! replicas are one alert; what changes is in its annotations. An alert lasts as long as it is
 //! told again, or Alertmanager's `resolve_timeout`; a quiet time ends it. Of a request with a bad
-//! alert Alertmanager keeps the good ones, and telling those again changes nothing.
+//! alert (400) Alertmanager keeps the good ones; telling those again changes nothing, so the bad
+//! one is looked for by halving.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     contract::{
         Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gzip, Http,
-        HttpConnection, HttpReply, HttpRequest, Limits, Prefixed, Protocol as _, Secret, SecretUrl,
-        Setting, SettingError, Sink, Span, Stream, Telling, Tls, Verdict, above_zero, headers,
-        read, write_json_string,
+        HttpConnection, HttpRequest, Limits, Prefixed, Secret, SecretUrl, Setting, SettingError,
+        Sink, Span, Stream, Telling, Tls, above_zero, authorization, headers, read,
+        write_json_string,
     },
     incident::{self, plain_line},
 };
@@ -100,7 +100,8 @@ fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingE
     above_zero("timeout", sink.timeout)?;
     sink.checked_headers = headers(&sink.headers)
         .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
-    if let Some(value) = sink.authorization()? {
+    let (username, password) = (sink.username.as_deref(), sink.password.as_ref());
+    if let Some(value) = authorization(username, password, sink.token.as_ref())? {
         sink.checked_headers.insert(header::AUTHORIZATION, value);
     }
     Ok(Destination::Http(Box::new(sink)))
@@ -192,18 +193,6 @@ impl Sink<Http> for Alertmanager {
         }
     }
 
-    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
-        let is_page = reply.body.trim_ascii_start().starts_with(b"<");
-        match Http::verdict(reply) {
-            Verdict::Accepted | Verdict::Never(_) if is_page => Verdict::Blocked(format!(
-                "{}, a page and not an answer of Alertmanager's",
-                reply.summary()
-            )),
-            // 400: those that are good were taken, and are told again once the bad one is found.
-            verdict => verdict,
-        }
-    }
-
     fn limits(&self, limits: Limits) -> Limits {
         // Two brackets are added and a comma is taken away.
         Limits { bytes: limits.bytes.saturating_sub(1), ..limits }
@@ -215,37 +204,6 @@ impl Sink<Http> for Alertmanager {
             timeout: self.timeout.0,
             ..HttpConnection::default()
         }
-    }
-}
-
-impl Alertmanager {
-    fn authorization(&self) -> Result<Option<HeaderValue>, SettingError> {
-        let (path, text) = match (&self.username, &self.password, &self.token) {
-            (None, None, None) => return Ok(None),
-            (Some(user), Some(password), None) if !user.contains(':') => {
-                let pair = format!("{user}:{}", password.reveal());
-                ("password", format!("Basic {}", BASE64.encode(pair)))
-            }
-            (None, None, Some(token)) => ("token", format!("Bearer {}", token.reveal())),
-            (Some(_), Some(_), None) => {
-                let why = "expected a user's name without a colon, which Basic ends it with";
-                return Err(SettingError::at("username", why));
-            }
-            (_, _, Some(_)) => {
-                let why = "found a token beside a user's name or password, expected one of the two";
-                return Err(SettingError::at("token", why));
-            }
-            (None, Some(_), None) => {
-                return Err(SettingError::at("password", "expected `username` beside it"));
-            }
-            (Some(_), None, None) => {
-                return Err(SettingError::at("username", "expected `password` beside it"));
-            }
-        };
-        let mut value = HeaderValue::from_str(&text)
-            .map_err(|_| SettingError::at(path, "expected a value without line ends"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
     }
 }
 

@@ -152,6 +152,16 @@ fn texts(embed: &Value) -> usize {
         + fields.sum::<usize>()
 }
 
+/// Whether it is the message that was posted. 204 is the answer where an address has `wait=false`.
+fn is_message(reply: &HttpReply) -> bool {
+    #[derive(Deserialize)]
+    struct Message {
+        #[serde(rename = "id")]
+        _id: String,
+    }
+    reply.status == 204 || serde_json::from_slice::<Message>(&reply.body).is_ok()
+}
+
 /// The answer to too many requests.
 #[derive(Deserialize)]
 struct Limited {
@@ -169,7 +179,13 @@ impl Hooked for Discord {
 
     fn verdict(&self, reply: &HttpReply) -> Verdict<Http> {
         if reply.status != 429 {
-            return Http::verdict(reply);
+            return match Http::verdict(reply) {
+                Verdict::Accepted if !is_message(reply) => Verdict::Blocked(format!(
+                    "{}, which is no message of Discord: is it a webhook's address?",
+                    reply.summary()
+                )),
+                verdict => verdict,
+            };
         }
         let told = serde_json::from_slice::<Limited>(&reply.body).ok();
         let told = told.and_then(|limited| Duration::try_from_secs_f64(limited.retry_after).ok());
@@ -202,6 +218,11 @@ mod tests {
         for (status, body, expected) in [
             (200, r#"{"id":"1"}"#, "accepted"),
             (204, "", "accepted"),
+            (200, "", "blocked"),
+            (200, "ok", "blocked"),
+            (200, r#"{"message":"welcome"}"#, "blocked"),
+            (200, "<html>sign in</html>", "blocked"),
+            (400, "<html>blocked by policy</html>", "blocked"),
             (400, r#"{"message":"Invalid Form Body","code":50035,"errors":{}}"#, "never"),
             (400, r#"{"message":"Cannot send an empty message","code":50006}"#, "never"),
             (401, r#"{"message":"Invalid Webhook Token","code":50027}"#, "blocked"),

@@ -38,7 +38,7 @@ struct Table {
     data_stream: Option<bool>,
     #[serde(default)]
     flavour: Flavour,
-    user: Option<String>,
+    username: Option<String>,
     password: Option<Secret>,
     api_key: Option<Secret>,
     token: Option<Secret>,
@@ -137,7 +137,7 @@ const SETTINGS: &[Setting] = &[
                \"opensearch\" is what `sidearm setup` then installs for, \"auto\" asks for nothing \
                that one of them lacks. Default: \"auto\"",
     },
-    Setting { key: "user", help: "the user's name (Basic), beside `password`" },
+    Setting { key: "username", help: "the user's name (Basic), beside `password`" },
     Setting { key: "password", help: "the user's password" },
     Setting { key: "api_key", help: "an API key of Elasticsearch, encoded or as \"id:key\"" },
     Setting { key: "token", help: "a bearer token" },
@@ -172,7 +172,7 @@ impl Elasticsearch {
         let mut headers = headers(&table.headers)
             .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
         let identity = identity::Given {
-            user: table.user,
+            username: table.username,
             password: table.password,
             api_key: table.api_key,
             token: table.token,

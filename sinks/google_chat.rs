@@ -140,6 +140,7 @@ mod tests {
             (200, "<html>sign in</html>".to_owned(), "blocked"),
             (200, error(429), "later"),
             (400, error(400), "never"),
+            (400, "<html>blocked by policy</html>".to_owned(), "blocked"),
             (403, error(403), "blocked"),
             (404, error(404), "blocked"),
             (429, error(429), "later"),

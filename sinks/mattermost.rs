@@ -111,6 +111,7 @@ mod tests {
         for (status, body, expected) in [
             (200, "ok".to_owned(), "accepted"),
             (200, "<html>".to_owned(), "blocked"),
+            (400, "<html>".to_owned(), "blocked"),
             (400, id("web.incoming_webhook.invalid.app_error"), "blocked"),
             (403, id("web.incoming_webhook.channel_locked.app_error"), "blocked"),
             (501, id("web.incoming_webhook.disabled.app_error"), "blocked"),

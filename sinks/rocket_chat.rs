@@ -111,6 +111,7 @@ mod tests {
         for (status, body, expected) in [
             (200, r#"{"success":true}"#.to_owned(), "accepted"),
             (200, "<html>".to_owned(), "blocked"),
+            (400, "<html>".to_owned(), "blocked"),
             (200, refused("error-message-size-exceeded"), "never"),
             (400, refused("error-message-size-exceeded"), "never"),
             (400, refused("invalid-channel"), "blocked"),

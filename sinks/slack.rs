@@ -8,15 +8,15 @@ mod blocks;
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, HeaderValue, header};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use http::{HeaderMap, header};
+use serde::Deserialize;
 
 use crate::{
     card::chat::{self, Form, Object, Product},
     contract::{
         Batch, Body, Destination, Entry, Event, Facts, Format, Http, HttpConnection, HttpReply,
         HttpRequest, Prefixed, Secret, SecretUrl, Setting, SettingError, Sink, Span, Tls, Verdict,
-        above_zero, read,
+        above_zero, bearer, read,
     },
 };
 
@@ -30,7 +30,7 @@ const POST_MESSAGE: &str = "https://slack.com/api/chat.postMessage";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Slack {
     url: Option<SecretUrl>,
-    token: Option<Token>,
+    token: Option<Secret>,
     channel: Option<Prefixed>,
     #[serde(default)]
     body: Form,
@@ -45,28 +45,13 @@ pub(crate) struct Slack {
     checked_headers: HeaderMap,
 }
 
-/// A token that can stand in a header.
-#[derive(Debug)]
-struct Token(HeaderValue);
-
-impl<'de> Deserialize<'de> for Token {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let token = Secret::deserialize(deserializer)?;
-        let header = HeaderValue::from_str(&format!("Bearer {}", token.reveal()));
-        let expected = "expected a bot token such as \"xoxb-...\", on one line";
-        let mut header = header.map_err(|_| D::Error::custom(expected))?;
-        header.set_sensitive(true);
-        Ok(Self(header))
-    }
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Slack = read(table)?;
     above_zero("timeout", sink.timeout)?;
     sink.one_way()?;
     sink.checked_headers = chat::checked(&sink.headers)?;
-    if let Some(Token(header)) = &sink.token {
-        sink.checked_headers.insert(header::AUTHORIZATION, header.clone());
+    if let Some(token) = &sink.token {
+        sink.checked_headers.insert(header::AUTHORIZATION, bearer(token)?);
     }
     Ok(Destination::Http(Box::new(sink)))
 }

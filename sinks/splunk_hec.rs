@@ -102,7 +102,8 @@ const SETTINGS: &[Setting] = &[
     Setting { key: "index", help: "the index, likewise. Default: the token's own" },
     Setting {
         key: "channel",
-        help: "the channel's GUID. Default: one made from the address and the token",
+        help: "the channel's GUID; with `ack` and several replicas, give each its own. Default: \
+               one made from the address and the token",
     },
     Setting {
         key: "ack",

@@ -2,7 +2,8 @@
 //!
 //! 202 says that the flow was started, and nothing of what became of the card: the flow fails in
 //! silence where a card is too large or has no `attachments`, so neither ever leaves. The older
-//! connectors, and what stands in for them, tell of trouble inside a 200.
+//! connectors, and what stands in for them, tell of trouble inside a 200: a page there is nobody's
+//! answer, and what speaks of an error is a refusal.
 
 use std::time::Duration;
 
@@ -159,15 +160,26 @@ fn escaped(text: &str, most: usize) -> String {
 impl Hooked for Teams {
     fn verdict(&self, reply: &HttpReply) -> Verdict<Http> {
         let text = String::from_utf8_lossy(&reply.body).to_lowercase();
-        match reply.status {
-            200..=299 => match told_error(&text) {
-                Some(status) => Http::verdict(&HttpReply { status, ..reply.clone() }),
-                None => Verdict::Accepted,
+        // A flow that is switched off is a bad request, too.
+        let is_off = || OFF.iter().any(|word| text.contains(word));
+        match (reply.status, told_error(&text)) {
+            (200..=299, Some(status)) => Http::verdict(&HttpReply { status, ..reply.clone() }),
+            (200..=299, None) if is_failure(&text) => match is_off() {
+                true => Verdict::Blocked(reply.summary()),
+                false => Verdict::Never(reply.summary()),
             },
-            // Also a flow that is switched off is a bad request.
-            400 if OFF.iter().any(|word| text.contains(word)) => Verdict::Blocked(reply.summary()),
+            (400, _) if is_off() => Verdict::Blocked(reply.summary()),
             _ => Http::verdict(reply),
         }
+    }
+}
+
+/// Whether an answer without a status speaks of an error all the same: a flow's, as JSON, or a
+/// connector's, in words.
+fn is_failure(text: &str) -> bool {
+    match serde_json::from_str::<Value>(text) {
+        Ok(answer) => answer.get("error").is_some_and(|error| !error.is_null()),
+        Err(_) => text.contains("delivery failed with error"),
     }
 }
 
@@ -213,6 +225,13 @@ mod tests {
             (202, legacy(503), "later"),
             (200, legacy(404), "blocked"),
             (202, "error 400: bad request".to_owned(), "never"),
+            (200, "{\"status\":\"queued\",\"error\":null}".to_owned(), "accepted"),
+            (200, flow("InvalidRequestContent"), "never"),
+            (200, flow("WorkflowTriggerIsNotEnabled"), "blocked"),
+            (200, "Webhook message delivery failed with error: none".to_owned(), "never"),
+            (200, "<html>sign in</html>".to_owned(), "blocked"),
+            (200, "<html>error 400</html>".to_owned(), "blocked"),
+            (400, "<html>blocked by policy</html>".to_owned(), "blocked"),
             (400, flow("TriggerInputSchemaMismatch"), "never"),
             (400, flow("InvalidRequestContent"), "never"),
             (400, flow("WorkflowTriggerIsNotEnabled"), "blocked"),

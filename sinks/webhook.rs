@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny},
+};
 use twox_hash::XxHash3_128;
 
 use crate::contract::{
@@ -101,8 +104,8 @@ const SETTINGS: &[Setting] = &[
     Setting { key: "method", help: "the HTTP method. Default: \"POST\"" },
     Setting {
         key: "body",
-        help: "\"object\": one event a request, as it was rendered; \"array\": a JSON array; \
-               \"ndjson\": an event a line. Default: \"object\"",
+        help: "\"object\": one event a request, as it was rendered (text/plain where that is no \
+               JSON); \"array\": a JSON array; \"ndjson\": an event a line. Default: \"object\"",
     },
     Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
     Setting {
@@ -131,8 +134,9 @@ impl Sink<Http> for Webhook {
 
     fn request(&self, batch: &Batch) -> HttpRequest {
         let message_id = message_id(batch);
+        let body = self.whole(batch);
         let mut headers = HeaderMap::with_capacity(self.checked_headers.len() + 2);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type(&body)));
         headers.insert(
             "webhook-id",
             HeaderValue::from_str(&message_id).expect("an id is letters, digits and hyphens"),
@@ -143,7 +147,7 @@ impl Sink<Http> for Webhook {
             url: self.url.reveal().to_owned(),
             shown_url: self.url.to_string(),
             headers,
-            body: self.whole(batch),
+            body,
             gzip: self.gzip,
             message_id,
         }
@@ -170,8 +174,12 @@ impl Sink<Http> for Webhook {
 }
 
 impl Webhook {
-    fn content_type(&self) -> &'static str {
+    /// An event alone is as it was rendered: a line of CEF, or what a template wrote, may be none.
+    fn content_type(&self, body: &[u8]) -> &'static str {
         match self.body {
+            Form::Object if serde_json::from_slice::<IgnoredAny>(body).is_err() => {
+                "text/plain; charset=utf-8"
+            }
             Form::Object | Form::Array => "application/json",
             Form::Ndjson => "application/x-ndjson",
         }
@@ -294,6 +302,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_json_is_not_sent_as_such() {
+        let sink = webhook("");
+        for (text, kind) in [
+            ("{\"a\":1}", "application/json"),
+            ("CEF:0|KubeArmor|KubeArmor|1.6|File|Block|8|", "text/plain; charset=utf-8"),
+            ("{\"a\":1} and more", "text/plain; charset=utf-8"),
+        ] {
+            let mut batch = BatchBuilder::new(Stream::Log);
+            batch.push(EventId(1), 1, 0, |out| out.extend_from_slice(text.as_bytes()));
+            let request = sink.request(&batch.finish().expect("a record"));
+            assert_eq!(request.headers[header::CONTENT_TYPE], kind, "{text}");
+        }
+    }
+
+    #[test]
     fn method_and_headers_are_the_table_s() {
         let sink = webhook(
             "method = \"PUT\"\nheaders = { content-type = \"text/x\", authorization = \"Bearer b\" }",
@@ -354,6 +377,10 @@ mod tests {
         ] {
             let verdict: Verdict<Http> = webhook("").verdict(&batch(1, 1), &reply(status, ""));
             assert_eq!(verdict.name(), expected, "{status}");
+        }
+        for status in [200, 400] {
+            let page = reply(status, "<html>sign in</html>");
+            assert_eq!(webhook("").verdict(&batch(1, 1), &page).name(), "blocked", "{status}");
         }
     }
 }

@@ -106,6 +106,38 @@ impl HttpReply {
             format!("HTTP {}: {line}", self.status)
         }
     }
+
+    /// What its cookies are, as a later request hands them back: `name=value` each, without when
+    /// and where they hold. A load balancer finds by them who gave this answer.
+    pub fn cookies(&self) -> Option<http::HeaderValue> {
+        let pairs: Vec<&[u8]> = self
+            .headers
+            .get_all(http::header::SET_COOKIE)
+            .iter()
+            .filter_map(|cookie| cookie.as_bytes().split(|byte| *byte == b';').next())
+            .map(<[u8]>::trim_ascii)
+            .filter(|pair| pair.contains(&b'='))
+            .collect();
+        let mut value = http::HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok()?;
+        value.set_sensitive(true);
+        (!pairs.is_empty()).then_some(value)
+    }
+
+    /// Whether it is a page for people: a gateway's, a proxy's, a sign-in's. No destination answers
+    /// a program with one; some answer with XML, and say so.
+    fn is_page(&self) -> bool {
+        let kind = self.headers.get(http::header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        let is_xml = kind.is_some_and(|kind| {
+            let kind = kind.to_ascii_lowercase();
+            [&b"application/xml"[..], b"text/xml"].iter().any(|xml| kind.starts_with(xml))
+        });
+        // A message of protobuf, too, may begin as white space and `<` do, but never goes on so.
+        let begins = matches!(
+            self.body.trim_ascii_start(),
+            [b'<', b'!' | b'?' | b'a'..=b'z' | b'A'..=b'Z', ..]
+        );
+        begins && !is_xml
+    }
 }
 
 /// How an HTTP destination is reached.
@@ -261,16 +293,75 @@ impl Protocol for Http {
         Some(&connection.tls)
     }
 
+    /// What something between us and the destination says of the request is no event's fault, and
+    /// neither is a status that speaks of how we ask: no event is lost for them.
     fn verdict(reply: &HttpReply) -> Verdict<Self> {
         let why = reply.summary();
         match reply.status {
-            200..=299 => Verdict::Accepted,
             408 | 425 | 429 | 500..=599 => Verdict::Later(reply.retry_after, why),
             413 => Verdict::Smaller(why),
             // A redirect is a refusal: credentials are not carried to an address nobody configured.
             300..=399 => Verdict::Blocked(format!("{why}, a redirect, which is never followed")),
-            401 | 403 | 404 | 405 | 407 | 410 => Verdict::Blocked(why),
+            401..=407 | 410 | 411 | 415 | 417 | 421 | 426 | 431 | 451 => Verdict::Blocked(why),
+            _ if reply.is_page() => Verdict::Blocked(format!(
+                "{why}, a page for people: is it the destination's own address, with nothing between?"
+            )),
+            200..=299 => Verdict::Accepted,
             _ => Verdict::Never(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::testing::reply;
+
+    #[test]
+    fn what_is_no_event_s_fault_costs_no_event() {
+        const PAGE: &str = "\n <!DOCTYPE html><html>Request blocked by the gateway</html>";
+        for (status, body, expected) in [
+            (200, "", "accepted"),
+            (202, "{}", "accepted"),
+            (200, PAGE, "blocked"),
+            (200, "\n<\u{8}\u{1}", "accepted"),
+            (204, "", "accepted"),
+            (302, "", "blocked"),
+            (400, "no such field", "never"),
+            (400, PAGE, "blocked"),
+            (402, "", "blocked"),
+            (404, "", "blocked"),
+            (406, "", "blocked"),
+            (409, "", "never"),
+            (411, "", "blocked"),
+            // Also where it is told by a gateway: it counts bytes as anybody does.
+            (413, PAGE, "smaller"),
+            (415, "", "blocked"),
+            (417, "", "blocked"),
+            (421, "", "blocked"),
+            (422, "", "never"),
+            (422, PAGE, "blocked"),
+            (426, "", "blocked"),
+            (429, PAGE, "later"),
+            (431, "", "blocked"),
+            (451, "", "blocked"),
+            (502, PAGE, "later"),
+        ] {
+            assert_eq!(Http::verdict(&reply(status, body)).name(), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn xml_that_says_so_is_an_answer() {
+        let mut refused = reply(400, "<Error><Code>400</Code><Detail>...</Detail></Error>");
+        for (kind, expected) in [
+            ("application/xml; charset=utf-8", "never"),
+            ("Text/XML", "never"),
+            ("text/html", "blocked"),
+            ("application/xhtml+xml", "blocked"),
+        ] {
+            refused.headers.insert(http::header::CONTENT_TYPE, kind.parse().expect("a header"));
+            assert_eq!(Http::verdict(&refused).name(), expected, "{kind}");
         }
     }
 }

@@ -7,6 +7,7 @@
 mod address;
 mod amqp;
 mod append;
+mod authorization;
 mod azure;
 mod batch;
 mod body;
@@ -35,6 +36,7 @@ mod visible;
 pub use address::Address;
 pub use amqp::{Amqp, AmqpConnection, AmqpMessage, AmqpOutcome, AmqpReply, AmqpRequest, AmqpState};
 pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
+pub(crate) use authorization::{authorization, bearer, scheme};
 pub use azure::{Cloud, Credential, Entra, Identity, IdentityKind, SharedAccess};
 pub use batch::{Batch, BatchBuilder, Record};
 pub use body::Body;
@@ -122,6 +124,17 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
     fn answer(&self, batch: &Batch, asked: &P::Request, reply: &P::Reply) -> Verdict<P> {
         let _ = asked;
         self.verdict(batch, reply)
+    }
+
+    /// Says what becomes of a batch whose [`Question`] found no answer within
+    /// [`Question::give_up`]; `asked` is the last request. The default sends it again.
+    fn gave_up(&self, asked: &P::Request) -> Verdict<P> {
+        let _ = asked;
+        Verdict::Later(
+            Some(Duration::ZERO),
+            "the destination took a batch and did not acknowledge it in time; it is sent again"
+                .to_owned(),
+        )
     }
 
     /// What one request of this very table may hold, where its settings leave less room than

@@ -43,7 +43,7 @@ pub struct Question<P: Protocol> {
     /// How long to wait before asking.
     pub wait: Duration,
     /// How long the same question may stay unanswered in all, counted from the first time it is
-    /// asked, before the batch is sent again.
+    /// asked. Then [`Sink::gave_up`](super::Sink::gave_up) decides.
     pub give_up: Duration,
 }
 

@@ -19,9 +19,11 @@ impl Cluster {
         let uri: Uri = url.reveal().parse().map_err(|_| "expected an address".to_owned())?;
         let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
         if has_user || uri.query().is_some() || text.contains('#') {
-            return Err("expected an address without user, query or fragment: `user`, `api_key` \
+            return Err(
+                "expected an address without user, query or fragment: `username`, `api_key` \
                         and the like are settings of their own"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let base = text.trim_end_matches('/');
         if base.ends_with("/_bulk") {

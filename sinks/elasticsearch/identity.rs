@@ -5,7 +5,7 @@ use http::HeaderValue;
 use serde::Deserialize;
 
 use super::Cluster;
-use crate::contract::{AwsKeys, Proof, Secret, SettingError, SigV4};
+use crate::contract::{AwsKeys, Proof, Secret, SettingError, SigV4, authorization, scheme};
 
 /// The settings `aws.*`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -28,7 +28,7 @@ enum AwsService {
 
 /// What the table says of it.
 pub(super) struct Given {
-    pub(super) user: Option<String>,
+    pub(super) username: Option<String>,
     pub(super) password: Option<Secret>,
     pub(super) api_key: Option<Secret>,
     pub(super) token: Option<Secret>,
@@ -41,16 +41,16 @@ pub(super) enum Identity {
     /// Nothing, or a client certificate alone.
     Nobody,
     /// A header that stays the same.
-    Header(Secret),
+    Header(HeaderValue),
     /// A signature for each attempt.
     Signature(SigV4),
 }
 
 impl Given {
     pub(super) fn check(self, cluster: &Cluster) -> Result<Identity, SettingError> {
-        let Self { user, password, api_key, token, aws } = self;
+        let Self { username, password, api_key, token, aws } = self;
         let given = [
-            ("user", user.is_some() || password.is_some()),
+            ("username", username.is_some() || password.is_some()),
             ("api_key", api_key.is_some()),
             ("token", token.is_some()),
             ("aws", aws.is_some()),
@@ -60,35 +60,18 @@ impl Given {
             let message = format!("found beside `{first}`, expected one proof of identity");
             return Err(SettingError::at(second, message));
         }
-        match (user, password) {
-            (Some(user), Some(password)) => return basic(&user, &password),
-            (Some(_), None) => {
-                return Err(SettingError::at("user", "expected `password` beside it"));
-            }
-            (None, Some(_)) => {
-                return Err(SettingError::at("password", "expected `user` beside it"));
-            }
-            (None, None) => {}
-        }
         if let Some(key) = api_key {
             return self::api_key(&key);
         }
-        if let Some(token) = token {
-            return in_a_header("token", format!("Bearer {}", token.reveal()));
+        let header = authorization(username.as_deref(), password.as_ref(), token.as_ref())?;
+        if let Some(header) = header {
+            return Ok(Identity::Header(header));
         }
         match aws {
             Some(aws) => aws.check(cluster).map(Identity::Signature),
             None => Ok(Identity::Nobody),
         }
     }
-}
-
-fn basic(user: &str, password: &Secret) -> Result<Identity, SettingError> {
-    if user.contains(':') {
-        return Err(SettingError::at("user", "expected a name without a colon"));
-    }
-    let pair = BASE64.encode(format!("{user}:{}", password.reveal()));
-    in_a_header("password", format!("Basic {pair}"))
 }
 
 /// Elasticsearch tells a new key both ways: `id` and `api_key`, or both as base64 (`encoded`).
@@ -103,15 +86,7 @@ fn api_key(key: &Secret) -> Result<Identity, SettingError> {
         let expected = "expected a key as Elasticsearch shows it: \"encoded\", or \"id:api_key\"";
         return Err(SettingError::at("api_key", expected));
     }
-    in_a_header("api_key", format!("ApiKey {encoded}"))
-}
-
-fn in_a_header(key: &str, value: String) -> Result<Identity, SettingError> {
-    let is_whole = !value.ends_with(' ') && HeaderValue::from_str(&value).is_ok();
-    if !is_whole {
-        return Err(SettingError::at(key, "expected one line of visible characters"));
-    }
-    Ok(Identity::Header(Secret::new(value)))
+    scheme("ApiKey", &encoded, "api_key").map(Identity::Header)
 }
 
 impl Aws {
@@ -153,11 +128,10 @@ impl Aws {
 impl Identity {
     /// The value of `authorization`, where that stays the same.
     pub(super) fn header(&self) -> Option<HeaderValue> {
-        let Self::Header(value) = self else { return None };
-        let mut value =
-            HeaderValue::from_str(value.reveal()).expect("the header was tried when it was read");
-        value.set_sensitive(true);
-        Some(value)
+        match self {
+            Self::Header(value) => Some(value.clone()),
+            Self::Nobody | Self::Signature(_) => None,
+        }
     }
 
     pub(super) fn proof(&self) -> Option<Proof> {
@@ -185,7 +159,7 @@ mod tests {
     #[test]
     fn a_header_proves_it_and_is_never_shown() {
         for (lines, expected) in [
-            ("user = \"elastic\"\npassword = \"hunter2\"", "Basic ZWxhc3RpYzpodW50ZXIy"),
+            ("username = \"elastic\"\npassword = \"hunter2\"", "Basic ZWxhc3RpYzpodW50ZXIy"),
             ("api_key = \"id:hunter2\"", "ApiKey aWQ6aHVudGVyMg=="),
             ("api_key = \"aWQ6aHVudGVyMg==\"", "ApiKey aWQ6aHVudGVyMg=="),
             ("token = \"hunter2\"", "Bearer hunter2"),
@@ -202,11 +176,11 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_key_and_without_the_secret() {
         for (lines, path) in [
-            ("user = \"u\"", "user"),
+            ("username = \"u\"", "username"),
             ("password = \"hunter2\"", "password"),
-            ("user = \"a:b\"\npassword = \"hunter2\"", "user"),
+            ("username = \"a:b\"\npassword = \"hunter2\"", "username"),
             ("token = \"hunter2\"\napi_key = \"hunter2\"", "token"),
-            ("user = \"u\"\npassword = \"hunter2\"\naws = {}", "aws"),
+            ("username = \"u\"\npassword = \"hunter2\"\naws = {}", "aws"),
             ("api_key = \"hunter2\"", "api_key"),
             ("token = \"hunter2\\n\"", "token"),
             ("token = \"\"", "token"),

@@ -36,17 +36,6 @@ impl<'e> Seen<'e> {
         self.deed == Deed::Process && !self.event.enforcer().starts_with("PRESET")
     }
 
-    /// Whether there is a process at all.
-    pub(super) fn has_process(&self) -> bool {
-        let view = &*self.event.view;
-        view.HostPID != 0 || view.PID != 0 || !view.ProcessName.is_empty()
-    }
-
-    /// Whether `UID` is somebody's. An agent says 0 also where there is no process to have a user.
-    pub(super) fn has_user(&self) -> bool {
-        self.event.uid() != 0 || self.has_process()
-    }
-
     /// What its tags say of MITRE ATT&CK.
     pub(super) fn attacks(&self) -> impl Iterator<Item = Attack<'e>> {
         self.attacks.iter().copied()

@@ -25,12 +25,11 @@ pub(super) fn verdict(batch: &Batch, reply: &HttpReply) -> Verdict<Http> {
     let text = String::from_utf8_lossy(&reply.body);
     match reply.status {
         BLOCKED_INGESTION => Verdict::Later(reply.retry_after, why),
-        200..=299 if text.trim_start().starts_with('<') => {
-            Verdict::Blocked(format!("{why}, which is no answer of Loki"))
-        }
         400 if OF_THE_TABLE.iter().any(|fault| text.contains(fault)) => Verdict::Blocked(why),
-        400 => refused(batch, &text, why),
-        _ => Http::verdict(reply),
+        _ => match Http::verdict(reply) {
+            Verdict::Never(why) if reply.status == 400 => refused(batch, &text, why),
+            verdict => verdict,
+        },
     }
 }
 

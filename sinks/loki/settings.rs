@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{HeaderMap, HeaderValue, Loki, Secret, SettingError, header, headers};
-use crate::contract::{Event, Value, did_you_mean};
+use super::{HeaderMap, HeaderValue, Loki, SettingError, header, headers};
+use crate::contract::{Event, Value, authorization, did_you_mean};
 
 /// A field of an event that may be a label: of few values in a cluster, and none that an attacker
 /// can make up.
@@ -102,26 +101,9 @@ pub(super) fn headers_of(sink: &Loki) -> Result<HeaderMap, SettingError> {
         let why = "expected a tenant of visible characters";
         all.insert("x-scope-orgid", value.ok_or_else(|| SettingError::at("tenant", why))?);
     }
-    let authorization = match (&sink.username, &sink.password, &sink.token) {
-        (None, None, None) => return Ok(all),
-        (Some(user), Some(password), None) => {
-            let pair = Secret::new(format!("{user}:{}", password.reveal()));
-            format!("Basic {}", BASE64.encode(pair.reveal()))
-        }
-        (None, None, Some(token)) => format!("Bearer {}", token.reveal()),
-        (_, _, Some(_)) => {
-            return Err(SettingError::at("token", "expected a token or a user, and found both"));
-        }
-        _ => {
-            return Err(SettingError::at(
-                "password",
-                "expected `username` and `password` together",
-            ));
-        }
-    };
-    let mut value = HeaderValue::from_str(&authorization)
-        .map_err(|_| SettingError::at("token", "expected visible characters without line ends"))?;
-    value.set_sensitive(true);
-    all.insert(header::AUTHORIZATION, value);
+    let (username, password) = (sink.username.as_deref(), sink.password.as_ref());
+    if let Some(value) = authorization(username, password, sink.token.as_ref())? {
+        all.insert(header::AUTHORIZATION, value);
+    }
     Ok(all)
 }

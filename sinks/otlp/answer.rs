@@ -28,13 +28,13 @@ pub(super) fn of_grpc(records: usize, reply: &GrpcReply) -> Verdict<Grpc> {
 pub(super) fn of_http(records: usize, reply: &HttpReply) -> Verdict<Http> {
     let why = || in_words(reply);
     match reply.status {
-        200..=299 => accepted(records, &reply.body),
         429 | 502..=504 => Verdict::Later(reply.retry_after, why()),
-        300..=399 | 401 | 403 | 404 | 405 | 407 | 410 | 413 => match Http::verdict(reply) {
+        _ => match Http::verdict(reply) {
+            Verdict::Accepted => accepted(records, &reply.body),
             Verdict::Smaller(_) => Verdict::Smaller(why()),
-            other => other,
+            Verdict::Blocked(why) => Verdict::Blocked(why),
+            _ => Verdict::Never(why()),
         },
-        _ => Verdict::Never(why()),
     }
 }
 

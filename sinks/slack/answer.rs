@@ -33,15 +33,26 @@ pub(super) fn verdict(reply: &HttpReply, is_routed: bool) -> Verdict<Http> {
         (Some(Meaning::Channel), _) if is_routed => Verdict::Never(why),
         (Some(Meaning::Refused | Meaning::Channel), _) => Verdict::Blocked(why),
         (Some(Meaning::Record), _) => Verdict::Never(why),
-        // `{"ok":false}` with a word that is new to us: this message at least will not pass.
-        (None, 200..=299) if serde_json::from_slice::<Answer>(&reply.body).is_ok() => {
-            Verdict::Never(why)
-        }
+        // New to us. Where events choose the channel it may be one event's fault.
+        (None, 200..=299 | 400) if is_word(&word) => match is_routed || is_of_a_record(&word) {
+            true => Verdict::Never(why),
+            false => Verdict::Blocked(why),
+        },
         (None, 200..=299) => Verdict::Blocked(format!(
             "{why}, which is not Slack's \"ok\": is it a webhook's address?"
         )),
         (None | Some(Meaning::Taken), _) => Http::verdict(reply),
     }
+}
+
+/// Whether it is a word as Slack writes them, and not the answer of something between.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// Whether a word speaks of what a message holds, by the way Slack begins such words.
+fn is_of_a_record(word: &str) -> bool {
+    ["invalid_", "msg_", "too_many_", "metadata_"].iter().any(|begin| word.starts_with(begin))
 }
 
 /// What a word says.
@@ -70,6 +81,7 @@ fn meaning(word: &str) -> Option<Meaning> {
         | "fatal_error"
         | "service_unavailable"
         | "request_timeout"
+        | "external_channel_migrating"
         | "team_added_to_org"
         | "rollup_error" => Meaning::Busy,
         "invalid_auth"
@@ -96,13 +108,26 @@ fn meaning(word: &str) -> Option<Meaning> {
         | "no_team"
         | "no_active_hooks"
         | "team_disabled"
+        | "team_not_found"
+        | "app_access_restricted"
+        | "as_user_not_supported"
+        | "messages_tab_disabled"
+        | "send_on_behalf_not_allowed"
+        | "invalid_arg_name"
+        | "invalid_charset"
+        | "invalid_form_data"
+        | "invalid_post_type"
+        | "missing_post_type"
         | "user_not_found" => Meaning::Refused,
         "channel_not_found"
         | "not_in_channel"
         | "is_archived"
         | "channel_is_archived"
         | "restricted_action"
+        | "restricted_action_non_threadable_channel"
         | "restricted_action_read_only_channel"
+        | "restricted_action_thread_locked"
+        | "restricted_action_thread_only_channel"
         | "posting_to_general_channel_denied" => Meaning::Channel,
         "msg_too_long"
         | "msg_blocks_too_long"
@@ -143,6 +168,8 @@ mod tests {
             (400, "invalid_blocks", "never"),
             (400, "no_text", "never"),
             (400, "too_many_attachments", "never"),
+            (400, "something_new", "blocked"),
+            (400, "<html>blocked by policy</html>", "blocked"),
             (400, "user_not_found", "blocked"),
             (403, "action_prohibited", "blocked"),
             (403, "invalid_token", "blocked"),
@@ -176,7 +203,16 @@ mod tests {
             ("msg_too_long", "never"),
             ("msg_blocks_too_long", "never"),
             ("invalid_blocks", "never"),
-            ("something_new", "never"),
+            ("restricted_action_thread_only_channel", "blocked"),
+            ("restricted_action_non_threadable_channel", "blocked"),
+            ("messages_tab_disabled", "blocked"),
+            ("team_not_found", "blocked"),
+            ("external_channel_migrating", "later"),
+            // As they begin, these are of the message; nothing is known of the other.
+            ("invalid_something_new", "never"),
+            ("metadata_too_large", "never"),
+            ("too_many_contact_cards", "never"),
+            ("something_new", "blocked"),
         ] {
             let body = format!("{{\"ok\":false,\"error\":\"{error}\"}}");
             assert_eq!(name(200, &body, false), expected, "{error}");
@@ -189,6 +225,8 @@ mod tests {
         let body = r#"{"ok":false,"error":"channel_not_found"}"#;
         assert_eq!(name(200, body, false), "blocked");
         assert_eq!(name(200, body, true), "never");
+        assert_eq!(name(200, r#"{"ok":false,"error":"something_new"}"#, true), "never");
+        assert_eq!(name(200, "<html>sign in</html>", true), "blocked");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, iter, time::Duration};
 
+use http::header;
 use serde::Deserialize;
 
 use super::{SplunkHec, settings::Ack};
@@ -95,7 +96,7 @@ pub(super) fn acknowledged(asked: &HttpRequest, reply: &HttpReply) -> Verdict<Ht
 
 fn taken(sink: &SplunkHec, answer: &Answer, reply: &HttpReply, why: String) -> Verdict<Http> {
     match (sink.ack, answer.ack_id) {
-        (Ack::Always | Ack::Auto, Some(id)) => Verdict::Ask(question(sink, id)),
+        (Ack::Always | Ack::Auto, Some(id)) => Verdict::Ask(question(sink, reply, id)),
         _ if answer.code != 0 => {
             Verdict::AcceptedBut(Some(reply.retry_after.unwrap_or(SHORT_OF_ROOM)), why)
         }
@@ -104,13 +105,15 @@ fn taken(sink: &SplunkHec, answer: &Answer, reply: &HttpReply, why: String) -> V
     }
 }
 
-fn question(sink: &SplunkHec, id: u64) -> Question<Http> {
+/// Each indexer counts the ids of a channel for itself, from 0: asked of another one, the same id
+/// is another batch. A load balancer that keeps us at one does so by its cookies.
+fn question(sink: &SplunkHec, reply: &HttpReply, id: u64) -> Question<Http> {
     let body = format!("{{\"acks\":[{id}]}}").into();
-    Question {
-        request: sink.post(sink.url.ack(&sink.channel()), body, Gzip::Off),
-        wait: ACK_WAIT,
-        give_up: ACK_GIVE_UP,
+    let mut request = sink.post(sink.url.ack(&sink.channel()), body, Gzip::Off);
+    if let Some(cookies) = reply.cookies() {
+        request.headers.insert(header::COOKIE, cookies);
     }
+    Question { request, wait: ACK_WAIT, give_up: ACK_GIVE_UP }
 }
 
 /// Object `bad` is refused; those before it are stored, those behind it were not looked at.
@@ -151,11 +154,7 @@ fn refused(
 /// An answer that is not the collector's own: something stands between, or the address is wrong.
 /// Nothing may be lost for it.
 fn foreign(reply: &HttpReply) -> Verdict<Http> {
-    let is_page = reply.body.trim_ascii_start().starts_with(b"<");
     match Http::verdict(reply) {
-        Verdict::Accepted if is_page => {
-            Verdict::Blocked(format!("{}, a page and not a collector's answer", reply.summary()))
-        }
         Verdict::Never(why) => Verdict::Blocked(format!("{why}, not a collector's answer")),
         verdict => verdict,
     }
@@ -335,6 +334,28 @@ mod tests {
         let now = "later Some(0ns)";
         assert_eq!(of(&hec(""), 3, 400, body), format!("{now}, never, {now}"));
         assert_eq!(of(&hec("ack = false"), 3, 400, body), format!("accepted, never, {now}"));
+    }
+
+    #[test]
+    fn an_acknowledgement_is_asked_of_the_indexer_that_gave_the_id() {
+        let mut taken = reply(200, "{\"code\":0,\"ackId\":7}");
+        for cookie in ["AWSALB=abc/+=; Path=/; Secure", " route = 2 ;HttpOnly", "nothing"] {
+            taken.headers.append(header::SET_COOKIE, cookie.parse().expect("a header"));
+        }
+        let (sink, one) = (hec(""), batch(1, 1));
+        let Verdict::Ask(question) = sink.verdict(&one, &taken) else { panic!("no question") };
+        let cookies = |question: &Question<Http>| question.request.headers[header::COOKIE].clone();
+        assert_eq!(cookies(&question), "AWSALB=abc/+=; route = 2");
+        assert!(cookies(&question).is_sensitive());
+        // Another indexer's cookies are not those of the one that knows the id.
+        let mut not_yet = reply(200, "{\"acks\":{\"7\":false}}");
+        not_yet.headers.append(header::SET_COOKIE, "route=3".parse().expect("a header"));
+        let again = sink.answer(&one, &question.request, &not_yet);
+        let Verdict::Ask(again) = again else { panic!("no further question") };
+        assert_eq!(cookies(&again), "AWSALB=abc/+=; route = 2");
+        taken.headers.clear();
+        let Verdict::Ask(question) = sink.verdict(&one, &taken) else { panic!("no question") };
+        assert!(!question.request.headers.contains_key(header::COOKIE));
     }
 
     #[test]

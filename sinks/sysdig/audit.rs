@@ -13,8 +13,8 @@ use super::{TIMEOUT, half_a_minute, post};
 use crate::{
     contract::{
         Address, Batch, Body, Destination, Entry, Event, Facts, Format, Http, HttpConnection,
-        HttpReply, HttpRequest, Limits, Protocol as _, Secret, Setting, SettingError, Sink, Span,
-        Tls, Verdict, above_zero, headers, read,
+        HttpRequest, Limits, Secret, Setting, SettingError, Sink, Span, Tls, above_zero, headers,
+        read,
     },
     incident::{self, plain_line},
 };
@@ -100,10 +100,6 @@ impl Sink<Http> for Sysdig {
         post(self.url.with_path(PATH), &self.checked_headers, batch)
     }
 
-    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
-        Http::verdict(reply)
-    }
-
     fn connection(&self) -> HttpConnection {
         HttpConnection {
             tls: self.tls.clone(),
@@ -125,9 +121,8 @@ fn audit_event(event: &Event<'_>, body: Body<'_>) -> Value {
         "stage": "ResponseComplete",
         "requestURI": request_uri(event),
         "verb": verb(event),
-        "user": { "username": username(event), "uid": event.uid().to_string() },
+        "user": user(event),
         "userAgent": concat!("sidearm/", env!("CARGO_PKG_VERSION")),
-        "objectRef": object(event),
         "responseStatus": {
             "metadata": {},
             "status": if blocked { "Failure" } else { "Success" },
@@ -140,6 +135,9 @@ fn audit_event(event: &Event<'_>, body: Body<'_>) -> Value {
     if blocked {
         audit["responseStatus"]["reason"] = "Forbidden".into();
         audit["responseStatus"]["message"] = plain_line(event.result(), MAX_NAME_CHARS).into();
+    }
+    if let Some(object) = object(event) {
+        audit["objectRef"] = object;
     }
     // The agent reads addresses alone; a Unix socket's path is none.
     if let Some(ip) = source_ip.and_then(|ip| ip.parse::<std::net::IpAddr>().ok()) {
@@ -172,33 +170,44 @@ fn verb(event: &Event<'_>) -> String {
     }
 }
 
-fn username(event: &Event<'_>) -> String {
+/// Whose process it was; KubeArmor itself where there was none, and never root for want of one.
+fn user(event: &Event<'_>) -> Value {
     let user = plain_line(event.user(), MAX_NAME_CHARS);
-    if user.is_empty() { format!("uid:{}", event.uid()) } else { user }
+    let uid = event.has_user().then(|| event.uid().to_string());
+    match (user.as_str(), uid) {
+        ("", Some(uid)) => json!({ "username": format!("uid:{uid}"), "uid": uid }),
+        ("", None) => json!({ "username": "kubearmor" }),
+        (user, Some(uid)) => json!({ "username": user, "uid": uid }),
+        (user, None) => json!({ "username": user }),
+    }
 }
 
-fn object(event: &Event<'_>) -> Value {
+/// The pod, else the node; nothing where it is of neither, as a gap is.
+fn object(event: &Event<'_>) -> Option<Value> {
     let name = |text: &str| plain_line(text, MAX_NAME_CHARS);
-    match event.pod() {
-        "" => json!({ "resource": "nodes", "name": name(event.host()), "apiVersion": "v1" }),
-        pod => json!({
+    match (event.pod(), event.host()) {
+        ("", "") => None,
+        ("", host) => Some(json!({ "resource": "nodes", "name": name(host), "apiVersion": "v1" })),
+        (pod, _) => Some(json!({
             "resource": "pods",
             "namespace": name(event.namespace()),
             "name": name(pod),
             "apiVersion": "v1",
-        }),
+        })),
     }
 }
 
-/// The object's own path, its names made safe for one.
+/// The object's own path, its names made safe for one; without an object, a path that no API
+/// server has.
 fn request_uri(event: &Event<'_>) -> String {
     let name = |text: &str| -> String {
         let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         text.chars().take(MAX_NAME_CHARS).map(|c| if safe(c) { c } else { '_' }).collect()
     };
-    match event.pod() {
-        "" => format!("/api/v1/nodes/{}", name(event.host())),
-        pod => format!("/api/v1/namespaces/{}/pods/{}", name(event.namespace()), name(pod)),
+    match (event.pod(), event.host()) {
+        ("", "") => format!("/kubearmor/{}", verb(event)),
+        ("", host) => format!("/api/v1/nodes/{}", name(host)),
+        (pod, _) => format!("/api/v1/namespaces/{}/pods/{}", name(event.namespace()), name(pod)),
     }
 }
 
@@ -221,7 +230,7 @@ mod tests {
 
     use super::*;
     use crate::contract::testing::{
-        arbitrary_event, batch, batch_of, reply, sink, table, with_event, written,
+        OwnedEvent, arbitrary_event, batch, batch_of, reply, sink, table, with_event, written,
     };
 
     const EVENT: &str = r#"{"UpdatedTime":"2026-09-20T10:11:12.000678Z","HostName":"n1","NamespaceName":"shop","PodName":"web-0","PolicyName":"no-apt","Severity":"8","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","Result":"Permission denied","UID":1000,"PPID":0}"#;
@@ -259,6 +268,23 @@ mod tests {
     }
 
     #[test]
+    fn without_a_process_nobody_is_booked_for_it() {
+        let kubearmor = json!({ "username": "kubearmor" });
+        for name in ["message", "alert-throttle-notice"] {
+            let audit = sent(&OwnedEvent::sample(name).event(), Format::Native, "");
+            assert_eq!(audit["user"], kubearmor, "{name}");
+        }
+        let gap = sent(&OwnedEvent::sample_gap().event(), Format::Native, "");
+        assert_eq!((&gap["user"], gap.get("objectRef")), (&kubearmor, None));
+        assert_eq!(gap["requestURI"], "/kubearmor/gap");
+        with_event(r#"{"HostName":"n1","PID":7,"Type":"HostLog","UID":0}"#, |event| {
+            let audit = sent(&event, Format::Native, "");
+            assert_eq!(audit["user"], json!({ "username": "uid:0", "uid": "0" }));
+            assert_eq!(audit["requestURI"], "/api/v1/nodes/n1");
+        });
+    }
+
+    #[test]
     fn the_audit_id_is_a_uuid_that_stays() {
         let id = uuid(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
         assert_eq!(id, "01234567-89ab-8def-8123-456789abcdef");
@@ -287,6 +313,10 @@ mod tests {
         ] {
             let verdict = sysdig.verdict(&batch(1, 1), &reply(status, ""));
             assert_eq!(verdict.name(), expected, "{status}");
+        }
+        for status in [200, 400] {
+            let verdict = sysdig.verdict(&batch(1, 1), &reply(status, "<html>a gateway</html>"));
+            assert_eq!(verdict.name(), "blocked", "{status}");
         }
         for (lines, path) in [
             ("url = \"agent\"", "url"),

@@ -1,16 +1,16 @@
 //! Custom events of Sysdig Monitor: an event's headline, its scope, its details as tags.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{TIMEOUT, half_a_minute, post};
 use crate::{
-    card::Card,
+    card::{Card, fitted},
     contract::{
         Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity,
-        Http, HttpConnection, HttpReply, HttpRequest, Limits, Protocol as _, Secret, Setting,
-        SettingError, Sink, Span, Tls, Verdict, above_zero, read,
+        Http, HttpConnection, HttpRequest, Limits, Secret, Setting, SettingError, Sink, Span, Tls,
+        above_zero, bearer, read,
     },
     incident::{self, plain_line},
 };
@@ -24,6 +24,8 @@ const PATH: &str = "/api/v2/events";
 const MAX_NAME_CHARS: usize = 200;
 /// The description is cut here, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 4_000;
+/// Tag of when it happened: the API documents no time for an event, and takes that of its arrival.
+const TIME: &str = "time";
 /// A tag's value and a name in the scope are cut here, in characters.
 const MAX_TAG_CHARS: usize = 256;
 /// Details that become tags.
@@ -60,12 +62,7 @@ pub(crate) struct SysdigEvents {
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: SysdigEvents = read(table)?;
     above_zero("timeout", sink.timeout)?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", sink.token.reveal()))
-        .ok()
-        .filter(|_| !sink.token.reveal().trim().is_empty())
-        .ok_or_else(|| SettingError::at("token", "expected an API token, without line ends"))?;
-    value.set_sensitive(true);
-    sink.authorization.insert(header::AUTHORIZATION, value);
+    sink.authorization.insert(header::AUTHORIZATION, bearer(&sink.token)?);
     Ok(Destination::Http(Box::new(sink)))
 }
 
@@ -116,8 +113,8 @@ impl Sink<Http> for SysdigEvents {
             "name": plain_line(name, MAX_NAME_CHARS),
             "description": description(&card),
             "severity": severity(event.gravity()),
-            "filter": scope(event),
-            "tags": tags(event),
+            "scope": scope(event),
+            "tags": tags(event, &card),
         }});
         serde_json::to_writer(record, &custom)
             .expect("a vector takes every write, and its keys are texts");
@@ -125,17 +122,6 @@ impl Sink<Http> for SysdigEvents {
 
     fn request(&self, batch: &Batch) -> HttpRequest {
         post(self.url.with_path(PATH), &self.authorization, batch)
-    }
-
-    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
-        let is_page = reply.body.trim_ascii_start().starts_with(b"<");
-        match Http::verdict(reply) {
-            Verdict::Accepted | Verdict::Never(_) if is_page => Verdict::Blocked(format!(
-                "{}, a page and not an answer of Sysdig's",
-                reply.summary()
-            )),
-            verdict => verdict,
-        }
     }
 
     fn connection(&self) -> HttpConnection {
@@ -147,9 +133,14 @@ impl Sink<Http> for SysdigEvents {
     }
 }
 
-/// The card's plain lines, cut. Its lines end where ours do: event text has none of its own.
+/// The card's plain lines, cut, and the event's id whatever was cut. Its lines end where ours do:
+/// event text has none of its own.
 fn description(card: &Card) -> String {
-    card.plain().chars().take(MAX_DESCRIPTION_CHARS).collect()
+    let footer = card.footer();
+    let plain = card.plain();
+    let above = plain.strip_suffix(&footer).unwrap_or(&plain);
+    let above = fitted(above, MAX_DESCRIPTION_CHARS - footer.len() - 1, |c, out| out.push(c));
+    format!("{}\n{footer}", above.trim_end())
 }
 
 /// As syslog counts: 0 the gravest, 7 the least.
@@ -179,9 +170,10 @@ fn scope(event: &Event<'_>) -> String {
     terms.map(|(key, name)| format!("{key} = '{name}'")).collect::<Vec<_>>().join(" and ")
 }
 
-fn tags(event: &Event<'_>) -> Map<String, Value> {
+fn tags(event: &Event<'_>, card: &Card) -> Map<String, Value> {
     let mut tags = Map::new();
     tags.insert("source".to_owned(), "kubearmor".into());
+    tags.insert(TIME.to_owned(), incident::rfc3339(card.time_us).into());
     for (name, detail) in incident::details(event) {
         if TAGS.contains(&name) {
             tags.insert(name.to_owned(), detail.line(MAX_TAG_CHARS).into());
@@ -221,12 +213,21 @@ mod tests {
             let custom = &body["event"];
             assert_eq!(custom["severity"], 1);
             assert_eq!(
-                custom["filter"],
+                custom["scope"],
                 "kubernetes.cluster.name = 'c' and kubernetes.pod.name = 'web-0'"
             );
             assert_eq!(custom["tags"]["PolicyName"], "no-apt");
+            assert_eq!(custom["tags"]["time"], "2026-09-20T10:11:12.000678Z");
             let record = written(&*sink, &event, Format::Template, b"web was hit");
             assert!(record.contains("\"name\":\"web was hit\""), "{record}");
+            let record = written(&*sink, &event, Format::Template, &[b'x'; 9_000]);
+            let body: Value = serde_json::from_str(&record).expect("JSON");
+            let end = format!("x…\nevent {}", event.id());
+            let description = body["event"]["description"].as_str().expect("text");
+            assert!(
+                description.ends_with(&end),
+                "a cut is marked, and the id stays: {description}"
+            );
         });
     }
 
@@ -266,9 +267,12 @@ mod tests {
             let body: Value = serde_json::from_str(&record).expect("JSON");
             let name = body["event"]["name"].as_str().expect("text");
             prop_assert!(!name.is_empty() && name.chars().count() <= MAX_NAME_CHARS);
-            let filter = body["event"]["filter"].as_str().expect("text");
-            prop_assert!(filter.matches('\'').count().is_multiple_of(2));
-            prop_assert!(filter.matches('\'').count() <= 8);
+            let scope = body["event"]["scope"].as_str().expect("text");
+            prop_assert!(scope.matches('\'').count().is_multiple_of(2));
+            prop_assert!(scope.matches('\'').count() <= 8);
+            let description = body["event"]["description"].as_str().expect("text");
+            prop_assert!(description.chars().count() <= MAX_DESCRIPTION_CHARS);
+            prop_assert!(description.ends_with(&event.id().to_string()));
         }
     }
 }

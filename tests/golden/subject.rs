@@ -121,7 +121,7 @@ pub(crate) fn variants() -> impl Iterator<Item = Subject> {
                       identity = { tenant = \"t\", client_id = \"c\", client_secret = \"hunter2\" }";
     let secrets = vec!["hunter2".to_owned(), key.to_owned()];
     let elastic = [
-        "index = \"kubearmor-{{ stream }}-{{ day }}\"\nuser = \"elastic\"\npassword = \"hunter2\"",
+        "index = \"kubearmor-{{ stream }}-{{ day }}\"\nusername = \"elastic\"\npassword = \"hunter2\"",
         "token = \"hunter2\"\nheaders = { x-tenant = \"hunter2\" }",
         "aws = { region = \"eu-central-1\", access_key_id = \"hunter2\", secret_access_key = \
          \"hunter2\", session_token = \"hunter2\" }",

@@ -98,6 +98,16 @@ impl Event<'_> {
         self.view.UID
     }
 
+    /// Whether there is a process at all.
+    pub fn has_process(&self) -> bool {
+        self.host_pid() != 0 || self.pid() != 0 || !self.process().is_empty()
+    }
+
+    /// Whether `UID` is somebody's. An agent says 0 also where there is no process to have a user.
+    pub fn has_user(&self) -> bool {
+        self.uid() != 0 || self.has_process()
+    }
+
     /// `PID`, as the container sees it.
     pub fn pid(&self) -> i32 {
         self.view.PID

@@ -108,7 +108,7 @@ fn alert(seen: &Seen<'_>, row: &mut Object<'_>) {
         row.text("FileName", Path::of(event.resource()).name);
         hash(seen, ("FileMD5", "FileSHA1", "FileSHA256"), view.ResourceHash, row);
     }
-    if seen.has_user() {
+    if seen.event.has_user() {
         row.digits("UserId", event.uid().into());
         row.text("UserIdType", "Other");
     }
@@ -291,12 +291,12 @@ const DESTINATION: UserColumns =
 /// A name is demanded of actors and targets: without one they go by their number.
 fn user(seen: &Seen<'_>, columns: &UserColumns, row: &mut Object<'_>) {
     let [id, id_type, name, name_type] = columns.0;
-    if seen.has_user() {
+    if seen.event.has_user() {
         row.digits(id, seen.event.uid().into());
         row.text(id_type, "UID");
     }
     match seen.event.user() {
-        "" if seen.has_user() => row.digits(name, seen.event.uid().into()),
+        "" if seen.event.has_user() => row.digits(name, seen.event.uid().into()),
         user => row.text(name, first([user, "unknown"])),
     }
     row.text(name_type, "Simple");

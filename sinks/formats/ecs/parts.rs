@@ -35,7 +35,7 @@ pub(super) fn write(seen: &Seen<'_>, document: &mut Object<'_>) {
     });
     process(seen, document);
     document.object("user", |user| {
-        if seen.has_user() {
+        if seen.event.has_user() {
             user.digits("id", event.uid().into());
         }
         user.text("name", event.user());

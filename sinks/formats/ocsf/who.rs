@@ -31,7 +31,7 @@ pub(super) fn device(seen: &Seen<'_>, into: &mut Object<'_>) {
 /// Whether a process is written: what is known of one then stands there.
 pub(super) fn shows_process(seen: &Seen<'_>) -> bool {
     let base = matches!(seen.deed, Deed::Throttle | Deed::Message | Deed::Gap | Deed::Other);
-    seen.deed == Deed::Process || (seen.has_process() && !base)
+    seen.deed == Deed::Process || (seen.event.has_process() && !base)
 }
 
 /// Who acted: of a new process its parent, else the process itself. It is required.
@@ -158,7 +158,7 @@ fn container(seen: &Seen<'_>, into: &mut Object<'_>) {
 }
 
 fn user(seen: &Seen<'_>, into: &mut Object<'_>) {
-    if !seen.has_user() && seen.event.user().is_empty() {
+    if !seen.event.has_user() && seen.event.user().is_empty() {
         return;
     }
     into.object("user", |user| {
