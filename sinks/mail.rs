@@ -15,8 +15,9 @@ use crate::{
     card::{Card, colour, fitted},
     contract::{
         Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity, Limits,
-        Mail as Smtp, MailConnection, MailReply, MailRequest, MailSecurity, Protocol as _,
-        Question, Secret, Setting, SettingError, Sink, Span, Tls, Verdict, above_zero, read,
+        Mail as Smtp, MailConnection, MailReply, MailRequest, MailSecurity, MailStep,
+        Protocol as _, Question, Secret, Setting, SettingError, Sink, Span, Tls, Verdict,
+        above_zero, read,
     },
     incident,
 };
@@ -31,7 +32,7 @@ const MAX_SUBJECT_CHARS: usize = 200;
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
 /// How often recipients that are refused for now are tried again.
 const TRIES_AGAIN: u32 = 12;
-/// Longer than all of these tries take.
+/// How long they are waited for in all, also where no server is to be reached meanwhile.
 const GIVE_UP: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// The table `mail` of a sink.
@@ -41,7 +42,7 @@ pub(crate) struct Mail {
     server: Server,
     from: Mailbox,
     to: Recipients,
-    user: Option<String>,
+    username: Option<String>,
     password: Option<Secret>,
     #[serde(default)]
     security: MailSecurity,
@@ -59,9 +60,13 @@ fn a_minute() -> Span {
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: Mail = read(table)?;
     above_zero("timeout", sink.timeout)?;
-    match (&sink.user, &sink.password) {
-        (Some(_), None) => return Err(SettingError::at("user", "expected `password` beside it")),
-        (None, Some(_)) => return Err(SettingError::at("password", "expected `user` beside it")),
+    match (&sink.username, &sink.password) {
+        (Some(_), None) => {
+            return Err(SettingError::at("username", "expected `password` beside it"));
+        }
+        (None, Some(_)) => {
+            return Err(SettingError::at("password", "expected `username` beside it"));
+        }
         (Some(_), Some(_)) if sink.security == MailSecurity::Off => {
             let why = "found a password and security = \"off\", which would send it in the clear";
             return Err(SettingError::at("security", why));
@@ -97,7 +102,7 @@ fn facts() -> Facts {
         settings: SETTINGS,
         tls: true,
         example: "server = \"smtp.example.com:587\"\nfrom = \"Sidearm <sidearm@example.com>\"\n\
-                  to = [\"soc@example.com\"]\nuser = \"sidearm\"\npassword = \"${env:SMTP_PASSWORD}\"\n",
+                  to = [\"soc@example.com\"]\nusername = \"sidearm\"\npassword = \"${env:SMTP_PASSWORD}\"\n",
         sample_secrets: &[("SMTP_PASSWORD", "sample-of-a-password")],
     }
 }
@@ -106,7 +111,7 @@ const SETTINGS: &[Setting] = &[
     Setting { key: "server", help: "the server's name and port, as \"smtp.example.com:587\"" },
     Setting { key: "from", help: "the sender: \"sidearm@example.com\", or \"Name <address>\"" },
     Setting { key: "to", help: "the recipients, a list of at most 50, written likewise" },
-    Setting { key: "user", help: "for servers that ask who we are, beside `password`" },
+    Setting { key: "username", help: "for servers that ask who we are, beside `password`" },
     Setting { key: "password", help: "its password" },
     Setting {
         key: "security",
@@ -140,10 +145,14 @@ impl Sink<Smtp> for Mail {
         self.judge(&self.request(batch), reply)
     }
 
+    /// The others have the message: whatever comes, it is not sent to them again.
     fn answer(&self, _: &Batch, asked: &MailRequest, reply: &MailReply) -> Verdict<Smtp> {
         match self.judge(asked, reply) {
-            // The others have the message: it is not sent to them again for those who refuse.
             Verdict::Later(..) => again(asked, asked.to.clone(), reply),
+            // Our login or sender was refused, which says nothing of the recipients.
+            Verdict::Blocked(_) | Verdict::Smaller(_) if reply.step < MailStep::Recipients => {
+                again(asked, asked.to.clone(), reply)
+            }
             Verdict::Blocked(why) | Verdict::Never(why) | Verdict::Smaller(why) => {
                 Verdict::AcceptedBut(None, format!("not every recipient took it: {why}"))
             }
@@ -151,8 +160,16 @@ impl Sink<Smtp> for Mail {
         }
     }
 
+    fn gave_up(&self, asked: &MailRequest) -> Verdict<Smtp> {
+        let waiting = asked.to.join(", ");
+        Verdict::AcceptedBut(
+            None,
+            format!("not every recipient took it: tried for hours, without {waiting}"),
+        )
+    }
+
     fn connection(&self) -> MailConnection {
-        let credentials = self.user.clone().zip(self.password.clone());
+        let credentials = self.username.clone().zip(self.password.clone());
         MailConnection {
             host: self.server.host.clone(),
             port: self.server.port,
@@ -187,7 +204,6 @@ impl Mail {
     }
 
     fn message(&self, event: &Event<'_>, card: &Card) -> String {
-        let id = self.message_id(event);
         let domain = self.from.domain();
         let thread = format!("<incident.{}@{domain}>", incident::short_key(event));
         let boundary = format!("=_{}", event.id());
@@ -198,7 +214,8 @@ impl Mail {
         let to: Vec<_> = self.to.0.iter().map(|mailbox| mailbox.header(6)).collect();
         out.push_str(&format!("To: {}\r\n", to.join(",\r\n ")));
         message::text_header("Subject", &subject(card), &mut out);
-        message::header("Message-ID", &id, &mut out);
+        // A message that tells of many has an id of its own, whatever event it shows.
+        message::header("Message-ID", &format!("<{}@{domain}>", event.id()), &mut out);
         message::header("In-Reply-To", &thread, &mut out);
         message::header("References", &thread, &mut out);
         message::header("Auto-Submitted", "auto-generated", &mut out);
@@ -217,27 +234,17 @@ impl Mail {
         out.push_str(&format!("--{boundary}--\r\n"));
         out
     }
-
-    /// The event's id; of a digest also what it tells, for it may show an event that was told.
-    fn message_id(&self, event: &Event<'_>) -> String {
-        let (id, domain) = (event.id(), self.from.domain());
-        match event.digest() {
-            None => format!("<{id}@{domain}>"),
-            Some(digest) => {
-                let (telling, last) = (digest.telling.name(), digest.last_us.unsigned_abs());
-                format!("<{id}.{telling}.{last}.{}@{domain}>", digest.events)
-            }
-        }
-    }
 }
 
-/// Tries those again that were refused for now; after too often that is told, and no more.
+/// Tries those again that were refused for now; after too often that is told, and no more. A try
+/// counts where it came to the recipients.
 fn again(sent: &MailRequest, to: Vec<String>, reply: &MailReply) -> Verdict<Smtp> {
     if sent.again >= TRIES_AGAIN {
         let why = format!("recipients refused it for too long: {}", reply.summary());
         return Verdict::AcceptedBut(None, why);
     }
-    let request = MailRequest { to, again: sent.again + 1, ..sent.clone() };
+    let tries = u32::from(reply.step >= MailStep::Recipients);
+    let request = MailRequest { to, again: sent.again + tries, ..sent.clone() };
     Verdict::Ask(Question { request, wait: TRY_AGAIN_AFTER, give_up: GIVE_UP })
 }
 

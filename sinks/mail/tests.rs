@@ -157,14 +157,41 @@ fn one_refused_recipient_takes_the_mail_from_no_other() {
     let refused = reply(MailStep::Recipients, 550, &[("b@example.com", 550)]);
     let refused = sink.answer(&one, &question.request, &refused);
     assert!(matches!(refused, Verdict::AcceptedBut(None, _)), "{refused:?}");
+    let told = sink.gave_up(&question.request);
+    assert!(matches!(told, Verdict::AcceptedBut(None, why) if why.contains("b@example.com")));
+}
+
+#[test]
+fn a_refused_login_gives_no_waiting_recipient_up() {
+    let sink = mail("").expect("a table");
+    let one = batch(1, 1);
+    let first = sink.verdict(&one, &reply(MailStep::Data, 250, &[("b@example.com", 450)]));
+    let Verdict::Ask(first) = first else { panic!("expected a question: {first:?}") };
+    for (step, code) in [
+        (MailStep::Hello, 421),
+        (MailStep::Hello, 554),
+        (MailStep::Auth, 535),
+        (MailStep::Sender, 530),
+        (MailStep::Sender, 550),
+    ] {
+        let verdict = sink.answer(&one, &first.request, &reply(step, code, &[]));
+        let Verdict::Ask(next) = verdict else { panic!("{step:?} {code}: {verdict:?}") };
+        let (was, is) = (&first.request, &next.request);
+        assert_eq!((&is.to, is.again), (&was.to, was.again), "{step:?} {code}");
+    }
+    for (step, code) in [(MailStep::Recipients, 550), (MailStep::Data, 554)] {
+        let refused = reply(step, code, &[("b@example.com", code)]);
+        let verdict = sink.answer(&one, &first.request, &refused);
+        assert!(matches!(verdict, Verdict::AcceptedBut(None, _)), "{step:?} {code}: {verdict:?}");
+    }
 }
 
 #[test]
 fn mistakes_are_told_with_their_key_and_without_the_secret() {
     for (more, path) in [
-        ("user = \"u\"", "user"),
+        ("username = \"u\"", "username"),
         ("password = \"hunter2\"", "password"),
-        ("user = \"u\"\npassword = \"hunter2\"\nsecurity = \"off\"", "security"),
+        ("username = \"u\"\npassword = \"hunter2\"\nsecurity = \"off\"", "security"),
         ("security = \"maybe\"", "security"),
         ("hello = \"a b\"", "hello"),
         ("timeout = \"0s\"", "timeout"),
@@ -182,7 +209,7 @@ fn mistakes_are_told_with_their_key_and_without_the_secret() {
     ] {
         assert_eq!(build(table(lines)).err().expect(lines).path, path, "{lines}");
     }
-    let sink = mail("user = \"u\"\npassword = \"hunter2\"").expect("a table");
+    let sink = mail("username = \"u\"\npassword = \"hunter2\"").expect("a table");
     assert!(!format!("{:?}", sink.connection()).contains("hunter2"));
     assert_eq!(sink.connection().security, MailSecurity::Starttls);
 }

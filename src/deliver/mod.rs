@@ -108,13 +108,12 @@ impl<P: Reach> Delivery<P> {
             part.attempts += 1;
             let current = self.target.current();
             let ended = self.attempt(&current, &part.batch, None).await;
-            self.judge(ended, pass, part, &mut parts, &mut counts, &mut slot, &current).await;
+            self.judge(ended, pass, part, &mut parts, &mut counts, &mut slot).await;
         }
         counts
     }
 
     /// Turns the end of an attempt into fates, or into further parts.
-    #[expect(clippy::too_many_arguments, reason = "the state of one delivery, in the open")]
     async fn judge(
         &self,
         ended: Ended<P>,
@@ -123,7 +122,6 @@ impl<P: Reach> Delivery<P> {
         parts: &mut Vec<Part>,
         counts: &mut Counts,
         slot: &mut Slot,
-        current: &Current<P>,
     ) {
         match ended {
             Ended::Failed(WireError::Unusable(why)) => {
@@ -143,7 +141,7 @@ impl<P: Reach> Delivery<P> {
                 // A probe has not ended while it is being asked about: had it, a destination that
                 // takes everything and confirms nothing would be sent everything for ever.
                 let probe = pass.well_unless_probe();
-                let verdict = self.ask(current, &part.batch, question).await;
+                let verdict = self.ask(&part.batch, question).await;
                 let pass = probe.unwrap_or_else(|| self.gate.present());
                 self.fate(verdict, pass, part, parts, counts).await;
             }
@@ -318,14 +316,16 @@ impl<P: Reach> Delivery<P> {
         ended
     }
 
-    /// Asks until the destination has made up its mind or the question's time is over.
-    async fn ask(&self, current: &Current<P>, batch: &Batch, first: Question<P>) -> Verdict<P> {
+    /// Asks until the destination has made up its mind or the question's time is over, each time
+    /// with the secrets of that moment.
+    async fn ask(&self, batch: &Batch, first: Question<P>) -> Verdict<P> {
         let deadline = Instant::now() + first.give_up;
         let mut question = first;
         let mut patience = ASK_AGAIN_AFTER;
         while Instant::now() < deadline {
             sleep_until(deadline.min(Instant::now() + question.wait)).await;
-            match self.attempt(current, batch, Some(question.request.clone())).await {
+            let current = self.target.current();
+            match self.attempt(&current, batch, Some(question.request.clone())).await {
                 Ended::Answered(Verdict::Ask(next)) => question = next,
                 Ended::Answered(Verdict::Later(..)) | Ended::Failed(_) => {
                     sleep_until(deadline.min(Instant::now() + patience)).await;
@@ -335,11 +335,12 @@ impl<P: Reach> Delivery<P> {
                 Ended::Panicked(why) => return Verdict::Never(why),
             }
         }
-        let why =
-            "the destination took a batch and did not acknowledge it in time; it is sent again";
-        self.meter.trouble(why);
-        tracing::warn!(events = batch.len(), "{why}");
-        Verdict::Later(Some(Duration::ZERO), why.to_owned())
+        let verdict = self.target.current().sink.gave_up(&question.request);
+        if let Verdict::Later(_, why) = &verdict {
+            self.meter.trouble(why);
+            tracing::warn!(events = batch.len(), "{why}");
+        }
+        verdict
     }
 }
 

@@ -1,10 +1,15 @@
 //! A single try that nothing follows, for `sidearm send-test` and `sidearm setup`.
 
+use std::time::Duration;
+
 use sidearm_sinks::contract::{Batch, Question, Verdict};
 use tokio::time::{Instant, sleep_until};
 
 use super::target::Current;
 use crate::wire::{Reach, Wire, WireError};
+
+/// How long a single try asks about what is taken but not yet safe, for somebody waits for it.
+const ASKED_FOR: Duration = Duration::from_secs(30);
 
 /// How a single try ended.
 pub(crate) struct Tried<P: Reach> {
@@ -22,8 +27,8 @@ pub(crate) async fn send_once<P: Reach>(
     wire.call(request).await
 }
 
-/// Sends a batch of one event once. What is taken but not yet safe is asked about until its time
-/// is over.
+/// Sends a batch of one event once. What is taken but not yet safe is asked about for a while, and
+/// is [`Verdict::Ask`] where the next question would be later than that.
 pub(crate) async fn try_once<P: Reach>(current: &Current<P>, batch: &Batch) -> Tried<P> {
     let reply = match current.wire.call(current.sink.request(batch)).await {
         Ok(reply) => reply,
@@ -45,9 +50,13 @@ async fn ask<P: Reach>(
     mut question: Question<P>,
     mut words: Option<String>,
 ) -> Tried<P> {
-    let deadline = Instant::now() + question.give_up;
-    while Instant::now() < deadline {
-        sleep_until(deadline.min(Instant::now() + question.wait)).await;
+    let deadline = Instant::now() + ASKED_FOR.min(question.give_up);
+    loop {
+        let next = Instant::now() + question.wait;
+        if next > deadline {
+            return Tried { reply: words, verdict: Ok(Verdict::Ask(question)) };
+        }
+        sleep_until(next).await;
         match current.wire.call(question.request.clone()).await {
             Ok(reply) => {
                 words = Some(P::words(&reply));
@@ -59,6 +68,4 @@ async fn ask<P: Reach>(
             Err(error) => return Tried { reply: words, verdict: Err(error) },
         }
     }
-    let verdict = Verdict::Later(None, "taken, but not acknowledged in time".to_owned());
-    Tried { reply: words, verdict: Ok(verdict) }
 }

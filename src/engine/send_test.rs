@@ -109,7 +109,10 @@ fn report<P: Reach>(event_id: String, took: Duration, tried: Tried<P>) -> TestRe
             "our credentials or address are refused; a running lane would park until they are \
              changed: {why}"
         ),
-        Ok(Verdict::Ask(_) | Verdict::Each(_)) => "undecided".to_owned(),
+        Ok(Verdict::Ask(_)) => {
+            "taken, not yet confirmed; a running lane would go on asking".to_owned()
+        }
+        Ok(Verdict::Each(_)) => "undecided".to_owned(),
         Err(error) => format!("no answer: {error}"),
     };
     TestReport { event_id, reply, took, verdict, accepted }

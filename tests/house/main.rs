@@ -9,6 +9,7 @@ mod commands;
 mod crash;
 mod delivery;
 mod digest;
+mod mail;
 mod partly;
 mod people;
 mod priority;
