@@ -173,13 +173,6 @@ fn by_https(sink: EventHubs, place: &Place) -> Result<ByHttps, SettingError> {
 }
 
 fn by_amqp(sink: EventHubs, place: &Place) -> Result<ByAmqp, SettingError> {
-    let tls = &sink.tls;
-    if tls.ca.is_some() || tls.cert.is_some() || tls.server_name.is_some() || tls.insecure {
-        return Err(SettingError::at(
-            "tls",
-            "expected no tls beside protocol = \"amqp\": it trusts the system's authorities alone",
-        ));
-    }
     let own_port = place.namespace.port.map(|_| {
         let scheme = if place.emulator { "amqp" } else { "amqps" };
         format!("{scheme}://{}", place.namespace.authority())
@@ -189,11 +182,20 @@ fn by_amqp(sink: EventHubs, place: &Place) -> Result<ByAmqp, SettingError> {
         Some(endpoint) => Some(endpoint.of_scheme(&["amqps", "amqp"])?),
         None => own_port.or(emulator),
     };
+    let is_plain = endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("amqp://"));
+    let Tls { ca, cert, server_name, insecure, .. } = &sink.tls;
+    if is_plain && (ca.is_some() || cert.is_some() || server_name.is_some() || *insecure) {
+        return Err(SettingError::at(
+            "tls",
+            "expected none for an address of amqp://, which goes without TLS; amqps:// goes by it",
+        ));
+    }
     let connection = AmqpConnection {
         namespace: place.namespace.host.clone(),
         hub: place.hub.clone(),
         endpoint,
         websocket: sink.websocket,
+        tls: sink.tls,
         credential: place.credential("amqps", sink.identity),
         timeout: sink.timeout.map_or(PATIENCE, |timeout| timeout.0),
     };

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Credential, Protocol, Secret, SharedAccess, Shown, Verdict};
+use super::{Credential, Protocol, Secret, SharedAccess, Shown, Tls, Verdict};
 
 /// The protocol of Azure Event Hubs.
 #[derive(Debug)]
@@ -92,6 +92,8 @@ pub struct AmqpConnection {
     pub endpoint: Option<String>,
     /// Whether AMQP goes inside a WebSocket, by port 443.
     pub websocket: bool,
+    /// Whom to trust, and how to prove ourselves to TLS.
+    pub tls: Tls,
     /// Who we are.
     pub credential: Credential,
     /// How long opening, and how long each transfer, may take.
@@ -106,6 +108,7 @@ impl Default for AmqpConnection {
             hub: "hub".to_owned(),
             endpoint: None,
             websocket: false,
+            tls: Tls::default(),
             credential: Credential::SharedAccess(token),
             timeout: Duration::from_secs(30),
         }

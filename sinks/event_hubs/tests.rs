@@ -111,7 +111,7 @@ fn mistakes_are_told_with_their_key_and_without_the_secret() {
         (format!("{KEY}hub = \"h\"\nprotocol = \"mqtt\""), "protocol"),
         (format!("{KEY}hub = \"h\"\npartition_key = \"{{{{ PodName }}}}\""), "partition_key"),
         (format!("{KEY}hub = \"h\"\ntimeout = \"0s\""), "timeout"),
-        (format!("{KEY}hub = \"h\"\ntls.insecure = true"), "tls"),
+        (format!("{KEY}hub = \"h\"\nendpoint = \"amqp://g\"\ntls.insecure = true"), "tls"),
         (format!("{KEY}hub = \"h\"\nendpoint = \"https://g\""), "endpoint"),
         (format!("{KEY}hub = \"h\"\nendpoint = \"amqps://u:hunter2@g\""), "endpoint"),
         (format!("{KEY}hub = \"h\"\nprotocol = \"https\"\nwebsocket = true"), "websocket"),

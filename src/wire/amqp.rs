@@ -1,72 +1,53 @@
 //! AMQP 1.0 to Azure Event Hubs: one connection, one link, one transfer at a time.
 //!
-//! Owns the link, its token and its renewal, and the line between "nothing was sent" and "the
-//! outcome was lost". The library's own client for Event Hubs takes *released* and *modified* for
-//! success and waits by itself, so the layer below it is spoken to. A link that failed is dropped
-//! and made anew by the next attempt. Messages are put together in `amqp/transfers.rs`.
+//! Owns the line between "nothing was sent" and "the outcome was lost". Microsoft's own client for
+//! Event Hubs takes *released* and *modified* for success and waits by itself, and the layer below
+//! it takes no certificates of ours, so the AMQP library itself is spoken to. A link that failed is
+//! dropped and made anew by the next attempt. `amqp/dial.rs` makes connections, `link.rs` links,
+//! `claims.rs` proves who we are, `transfers.rs` puts messages together.
 
+mod claims;
+mod dial;
+mod failed;
 mod link;
-mod own_loop;
 mod transfers;
-
-use std::{sync::Arc, time::Duration};
 
 use sidearm_sinks::contract::{
     Amqp, AmqpConnection, AmqpMessage, AmqpOutcome, AmqpReply, AmqpRequest, AmqpState, Credential,
 };
-use tokio::{sync::Mutex, task::JoinSet, time::timeout};
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{Attempt, Wire, WireError, entra::Tokens};
-use link::{Failed, Link};
-use own_loop::OwnLoop;
+use failed::Failed;
+use link::Link;
 use transfers::Transfer;
 
 /// The way to one event hub. Attempts wait for each other: a link takes one transfer at a time.
 #[derive(Debug)]
 pub struct AmqpWire {
-    hub: Arc<Hub>,
-    own_loop: OwnLoop,
-}
-
-/// A hub, and the link to it where there is one.
-#[derive(Debug)]
-struct Hub {
     connection: AmqpConnection,
     tokens: Option<Tokens>,
     link: Mutex<Option<Link>>,
 }
 
 impl AmqpWire {
-    /// Connects to nothing yet.
+    /// Reads the connection's certificate files; connects to nothing yet.
     ///
     /// # Errors
-    /// [`WireError::Unusable`] where the addresses are none.
+    /// [`WireError::Unusable`] names the address or the file that cannot be used.
     pub fn new(connection: &AmqpConnection) -> Result<Self, WireError> {
-        link::check(connection).map_err(WireError::Unusable)?;
+        dial::check(connection).map_err(WireError::Unusable)?;
         let tokens = match &connection.credential {
             Credential::Entra(entra) => Some(Tokens::new(entra, connection.timeout)),
             Credential::SharedAccess(_) => None,
         };
-        let hub = Hub { connection: connection.clone(), tokens, link: Mutex::new(None) };
-        Ok(Self { hub: Arc::new(hub), own_loop: OwnLoop::default() })
+        Ok(Self { connection: connection.clone(), tokens, link: Mutex::default() })
     }
 
-    async fn attempt(&self, messages: Vec<AmqpMessage>) -> Result<AmqpReply, WireError> {
-        let handle = self.own_loop.handle().map_err(WireError::NotSent)?;
-        let hub = self.hub.clone();
-        // Given up with this attempt, where that is dropped.
-        let mut task = JoinSet::new();
-        task.spawn_on(async move { hub.send(messages).await }, &handle);
-        let ended = task.join_next().await.expect("one task was begun");
-        ended.unwrap_or_else(|error| Err(WireError::ReplyLost(error.to_string())))
-    }
-}
-
-impl Hub {
     async fn send(&self, messages: Vec<AmqpMessage>) -> Result<AmqpReply, WireError> {
         let mut place = self.link.lock().await;
         // Taken out: an attempt that is dropped on its way leaves no half-used link behind.
-        let link = match self.ready(place.take()).await {
+        let mut link = match self.ready(place.take()).await {
             Ok(link) => link,
             Err(Failed::Wire(error)) => return Err(error),
             Err(Failed::Refused(state)) => return Ok(AmqpReply::of_all(messages.len(), &state)),
@@ -75,7 +56,7 @@ impl Hub {
             .map_err(|why| WireError::Unusable(format!("writing messages: {why}")))?;
         let mut outcomes = Outcomes::new(messages.len());
         for transfer in transfers {
-            match self.transfer(&link, &transfer).await {
+            match self.transfer(&mut link, &transfer).await {
                 Ok(state) => outcomes.settle(&transfer, state),
                 Err(failed) => {
                     link.close();
@@ -91,10 +72,7 @@ impl Hub {
     /// be about to close it.
     async fn ready(&self, link: Option<Link>) -> Result<Link, Failed> {
         let patience = self.connection.timeout;
-        let no_answer = |doing: &str| {
-            WireError::NotSent(format!("{doing} {}: no answer within {patience:?}", self.name()))
-        };
-        if let Some(link) = link {
+        if let Some(mut link) = link {
             if link.is_fresh() {
                 let renewed = timeout(patience, link.renew(&self.connection, self.tokens.as_ref()));
                 match renewed.await {
@@ -111,10 +89,13 @@ impl Hub {
             }
         }
         let opened = timeout(patience, Link::open(&self.connection, self.tokens.as_ref()));
-        opened.await.unwrap_or_else(|_| Err(no_answer("connecting to").into()))
+        opened.await.unwrap_or_else(|_| {
+            let why = format!("connecting to {}: no answer within {patience:?}", self.name());
+            Err(WireError::NotSent(why).into())
+        })
     }
 
-    async fn transfer(&self, link: &Link, transfer: &Transfer) -> Result<AmqpState, Failed> {
+    async fn transfer(&self, link: &mut Link, transfer: &Transfer) -> Result<AmqpState, Failed> {
         if let Some(max_bytes) = transfer.too_large_for {
             return Ok(AmqpState::TooLarge { max_bytes });
         }
@@ -132,7 +113,7 @@ impl Hub {
 
 impl Wire<Amqp> for AmqpWire {
     fn call(&self, request: AmqpRequest) -> Attempt<'_, Amqp> {
-        Box::pin(self.attempt(request.messages))
+        Box::pin(self.send(request.messages))
     }
 }
 
@@ -182,15 +163,15 @@ impl Outcomes {
     }
 }
 
-/// A link that closes by itself takes no longer.
-const CLOSING: Duration = Duration::from_secs(2);
-
 #[cfg(test)]
 mod tests {
+    use fe2o3_amqp::types::messaging::{Data, Message};
+
     use super::*;
 
     fn transfer(messages: &[usize]) -> Transfer {
-        Transfer { messages: messages.to_vec(), ..Transfer::default() }
+        let message = Message::builder().body(vec![Data::from([0])].into()).build().into();
+        Transfer { messages: messages.to_vec(), message, too_large_for: None }
     }
 
     fn refused() -> AmqpState {

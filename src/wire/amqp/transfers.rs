@@ -3,27 +3,32 @@
 //! A transfer of several is Event Hubs' own batch: an envelope whose data sections are the encoded
 //! messages. A message alone goes as it is.
 
-use azure_core_amqp::{
-    AmqpMessage as Encoded, AmqpSymbol,
-    message::{AmqpApplicationProperties, AmqpMessageProperties},
+use fe2o3_amqp::{
+    Sendable,
+    types::messaging::{
+        ApplicationProperties, Batch, Data, Message, MessageAnnotations, Properties,
+        message::__private::Serializable,
+    },
 };
+use serde_amqp::to_vec;
 use sidearm_sinks::contract::AmqpMessage;
 
 /// The message format of an envelope (`AmqpBatchedMessageFormat` of Microsoft's own clients).
-pub(super) const BATCH_FORMAT: u32 = 0x8001_3700;
+const BATCH_FORMAT: u32 = 0x8001_3700;
 /// What a data section adds to its bytes, at most.
 const SECTION_BYTES: u64 = 8;
 /// Where the hub names no limit of its own: that of the Standard tier.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 1024 * 1024;
 
+/// A message in the library's own form: with one section of data, or an envelope's many.
+type Encoded = Message<Batch<Data>>;
+
 /// What goes out at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Transfer {
     /// The places of its messages in the request, in order.
     pub(super) messages: Vec<usize>,
-    pub(super) message: Encoded,
-    /// Whether it is an envelope.
-    pub(super) is_batch: bool,
+    pub(super) message: Sendable<Batch<Data>>,
     /// What the hub takes, where this is more: it is then not sent.
     pub(super) too_large_for: Option<u64>,
 }
@@ -57,68 +62,59 @@ fn of_one_key<'m>(
     let mut open: Vec<(usize, Encoded, Vec<u8>)> = Vec::new();
     let mut open_bytes = 0;
     for (place, message) in messages {
-        let message = with_key(encoded(message), key);
-        let bytes = Encoded::serialize(&message).map_err(|error| error.to_string())?;
+        let message = encoded(message, key);
+        let bytes = to_vec(&Serializable(&message)).map_err(|error| error.to_string())?;
         let section_bytes = bytes.len() as u64 + SECTION_BYTES;
         if !open.is_empty() && open_bytes + section_bytes > max_bytes {
-            transfers.push(closed(std::mem::take(&mut open), key, max_bytes));
+            transfers.push(closed(std::mem::take(&mut open), max_bytes));
         }
         if open.is_empty() {
-            // The envelope's own sections are those of its first message, without the body.
-            open_bytes = envelope_bytes(&message, key)?;
+            let envelope = to_vec(&Serializable(&envelope(&message, Vec::new())));
+            open_bytes = envelope.map_err(|error| error.to_string())?.len() as u64;
         }
         open_bytes += section_bytes;
         open.push((place, message, bytes));
     }
     if !open.is_empty() {
-        transfers.push(closed(open, key, max_bytes));
+        transfers.push(closed(open, max_bytes));
     }
     Ok(())
 }
 
-fn closed(mut open: Vec<(usize, Encoded, Vec<u8>)>, key: &str, max_bytes: u64) -> Transfer {
+fn closed(mut open: Vec<(usize, Encoded, Vec<u8>)>, max_bytes: u64) -> Transfer {
     let messages = open.iter().map(|(place, ..)| *place).collect();
     if open.len() == 1 {
         let (_, message, bytes) = open.remove(0);
         let too_large_for = (bytes.len() as u64 > max_bytes).then_some(max_bytes);
-        return Transfer { messages, message, is_batch: false, too_large_for };
+        return Transfer { messages, message: message.into(), too_large_for };
     }
-    let mut envelope = envelope(&open[0].1, key);
-    let sections: Vec<Vec<u8>> = open.into_iter().map(|(_, _, bytes)| bytes).collect();
-    envelope.set_message_body(sections);
-    Transfer { messages, message: envelope, is_batch: true, too_large_for: None }
+    let parted = open.into_iter().map(|(_, message, bytes)| (message, Data::from(bytes)));
+    let (parted, sections): (Vec<Encoded>, Vec<Data>) = parted.unzip();
+    let message = envelope(&parted[0], sections);
+    let message = Sendable { message, message_format: BATCH_FORMAT, settled: None };
+    Transfer { messages, message, too_large_for: None }
 }
 
-fn envelope(first: &Encoded, key: &str) -> Encoded {
-    let envelope = Encoded { properties: first.properties.clone(), ..Encoded::default() };
-    with_key(envelope, key)
+/// What holds messages. Its own sections are those of the first of them, without the body.
+fn envelope(first: &Encoded, sections: Vec<Data>) -> Encoded {
+    Message::builder()
+        .message_annotations(first.message_annotations.clone())
+        .properties(first.properties.clone())
+        .body(sections.into())
+        .build()
 }
 
-fn envelope_bytes(first: &Encoded, key: &str) -> Result<u64, String> {
-    let bytes = Encoded::serialize(&envelope(first, key)).map_err(|error| error.to_string())?;
-    Ok(bytes.len() as u64)
-}
-
-fn encoded(message: &AmqpMessage) -> Encoded {
-    let mut properties = AmqpApplicationProperties::new();
-    properties.insert("event_id".to_owned(), message.id.clone());
-    let mut encoded = Encoded {
-        application_properties: Some(properties),
-        properties: Some(AmqpMessageProperties {
-            message_id: Some(message.id.clone().into()),
-            ..AmqpMessageProperties::default()
-        }),
-        ..Encoded::default()
-    };
-    encoded.set_message_body(message.body.to_vec());
-    encoded
-}
-
-fn with_key(mut message: Encoded, key: &str) -> Encoded {
-    if !key.is_empty() {
-        message.add_message_annotation(AmqpSymbol::from("x-opt-partition-key"), key.to_owned());
-    }
-    message
+fn encoded(message: &AmqpMessage, key: &str) -> Encoded {
+    let annotations = (!key.is_empty())
+        .then(|| MessageAnnotations::builder().insert("x-opt-partition-key", key).build());
+    Message::builder()
+        .message_annotations(annotations)
+        .properties(Properties::builder().message_id(message.id.clone()).build())
+        .application_properties(
+            ApplicationProperties::builder().insert("event_id", message.id.as_str()).build(),
+        )
+        .body(vec![Data::from(&message.body[..])].into())
+        .build()
 }
 
 #[cfg(test)]
@@ -143,8 +139,8 @@ mod tests {
         let transfers = of(&messages, 1000).expect("they can be written");
         assert_eq!(places(&transfers), [vec![0, 2], vec![1, 4], vec![3]]);
         assert_eq!(
-            transfers.iter().map(|one| one.is_batch).collect::<Vec<_>>(),
-            [true, true, false]
+            transfers.iter().map(|one| one.message.message_format).collect::<Vec<_>>(),
+            [BATCH_FORMAT, BATCH_FORMAT, 0]
         );
     }
 
@@ -159,7 +155,8 @@ mod tests {
                 all.dedup();
                 assert_eq!(all, (0..50).collect::<Vec<_>>());
                 for transfer in &transfers {
-                    let bytes = Encoded::serialize(&transfer.message).expect("it can be written");
+                    let bytes = to_vec(&Serializable(&transfer.message.message));
+                    let bytes = bytes.expect("it can be written");
                     assert!(bytes.len() as u64 <= max_bytes, "{size} in {max_bytes}");
                     assert_eq!(transfer.too_large_for, None);
                 }

@@ -354,7 +354,7 @@ fn published(
 }
 
 /// Whether a signature is of our key, for this hub, and still good.
-fn is_signed(proof: &str, hub: &str) -> bool {
+pub(super) fn is_signed(proof: &str, hub: &str) -> bool {
     let Some(fields) = proof.strip_prefix("SharedAccessSignature ") else { return false };
     let fields: BTreeMap<&str, &str> =
         fields.split('&').filter_map(|field| field.split_once('=')).collect();

@@ -1,6 +1,7 @@
 //! Event Hubs as AMQP sees it: `$cbs` for tokens, one hub, outcomes by script.
 //!
-//! It takes messages on a link only after a token for that very hub, decodes batches of the format
+//! It takes messages on a link only after a token for that very hub, signed with its key and put on
+//! that very connection, decodes batches of the format
 //! 0x80013700, and refuses what the service refuses: another format, a batch of several keys,
 //! messages without a body, transfers above its limit.
 
@@ -33,6 +34,10 @@ use tokio::{
     task::JoinSet,
 };
 
+use super::azure::is_signed;
+
+/// What tokens signed with a key are called.
+const SIGNATURE: &str = "servicebus.windows.net:sastoken";
 /// The format of a transfer that is a batch.
 const BATCH_FORMAT: u32 = 0x8001_3700;
 
@@ -185,12 +190,16 @@ async fn connection(stream: TcpStream, state: Arc<Mutex<State>>) {
         .build();
     let Ok(mut connection) = acceptor.accept(stream).await else { return };
     let mut sessions = JoinSet::new();
+    let granted = Granted::default();
     while let Ok(handle) = SessionAcceptor::default().accept(&mut connection).await {
-        sessions.spawn(session(handle, state.clone()));
+        sessions.spawn(session(handle, state.clone(), granted.clone()));
     }
 }
 
-async fn session(mut session: ListenerSessionHandle, state: Arc<Mutex<State>>) {
+/// The hubs that a connection may send to.
+type Granted = Arc<Mutex<Vec<String>>>;
+
+async fn session(mut session: ListenerSessionHandle, state: Arc<Mutex<State>>, granted: Granted) {
     let max_bytes = state.lock().expect("nothing panics while it is held").max_bytes;
     let acceptor = LinkAcceptor::builder().max_message_size(max_bytes).build();
     let (answers, mut to_answer) = mpsc::channel::<Message<AmqpValue<Value>>>(8);
@@ -211,9 +220,10 @@ async fn session(mut session: ListenerSessionHandle, state: Arc<Mutex<State>>) {
                 let target = receiver.target().as_ref().and_then(|target| target.address.clone());
                 let target = target.unwrap_or_default();
                 if target == "$cbs" {
-                    links.spawn(tokens(receiver, answers.clone(), state.clone()));
+                    let granted = granted.clone();
+                    links.spawn(tokens(receiver, answers.clone(), state.clone(), granted));
                 } else {
-                    links.spawn(messages(receiver, target, state.clone()));
+                    links.spawn(messages(receiver, target, state.clone(), granted.clone()));
                 }
             }
         }
@@ -225,6 +235,7 @@ async fn tokens(
     mut receiver: Receiver,
     answers: mpsc::Sender<Message<AmqpValue<Value>>>,
     state: Arc<Mutex<State>>,
+    granted: Granted,
 ) {
     while let Ok(delivery) = receiver.recv::<Body<Value>>().await {
         if receiver.accept(&delivery).await.is_err() {
@@ -249,10 +260,14 @@ async fn tokens(
         let put = Put { name: property("name"), kind: property("type"), token };
         let status = {
             let mut state = state.lock().expect("nothing panics while it is held");
-            if state.token_status == 202 {
+            let hub = put.name.rsplit('/').next().unwrap_or_default().to_owned();
+            let is_ours = put.kind == SIGNATURE && is_signed(&put.token, &hub);
+            let status = if is_ours { state.token_status } else { 401 };
+            if status == 202 {
+                granted.lock().expect("nothing panics while it is held").push(hub);
                 state.puts.push(put);
             }
-            state.token_status
+            status
         };
         let id = message.properties.and_then(|properties| properties.message_id);
         let properties = Properties { correlation_id: id, ..Properties::default() };
@@ -277,13 +292,15 @@ fn error(condition: &str) -> Error {
 }
 
 /// Takes messages, as the script has it.
-async fn messages(mut receiver: Receiver, target: String, state: Arc<Mutex<State>>) {
+async fn messages(
+    mut receiver: Receiver,
+    target: String,
+    state: Arc<Mutex<State>>,
+    granted: Granted,
+) {
     let hub = target.rsplit('/').next().unwrap_or_default().to_owned();
-    let is_authorized = {
-        let state = state.lock().expect("nothing panics while it is held");
-        state.puts.iter().any(|put| put.name.ends_with(&format!("/{hub}")))
-    };
-    if !is_authorized {
+    let is_granted = granted.lock().expect("nothing panics while it is held").contains(&hub);
+    if !is_granted {
         let _ = receiver.close_with_error(error("amqp:unauthorized-access")).await;
         return;
     }
