@@ -8,6 +8,7 @@
 
 mod certificates;
 mod elasticsearch;
+mod hubs;
 mod kafka;
 mod opensearch;
 mod place;
@@ -27,6 +28,7 @@ const COUNTERPARTS: &[Line] = &[
     ("kafka", kafka::start),
     ("opensearch", opensearch::start),
     ("elasticsearch", elasticsearch::start),
+    ("hubs", hubs::start),
 ];
 
 /// Numbered alerts of one delivery.

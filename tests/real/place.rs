@@ -1,11 +1,15 @@
 //! Where what was fetched lies, and programs run from there.
 
 use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
+
+use serde_json::Value;
 
 use crate::{program::PATIENCE, rig::Trouble};
 
@@ -77,4 +81,46 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Trouble> {
     }
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     Err(Trouble::Wrong(format!("{command:?} ended with {}: {words}", output.status)))
+}
+
+/// One request to a port of this machine; status, and the answer where it is JSON.
+pub(crate) fn call(
+    port: u16,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<(u16, Value), Trouble> {
+    let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    write!(
+        connection,
+        "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer)?;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.ok_or("an answer without a body")?;
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let status = head.split(' ').nth(1).ok_or("an answer without a status")?.parse()?;
+    let body = match head.contains("transfer-encoding: chunked") {
+        true => unchunked(&answer[end + 4..]).ok_or("an answer that breaks off")?,
+        false => answer[end + 4..].to_vec(),
+    };
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// A body that came in pieces, put together.
+fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|two| two == b"\r\n")?;
+        let bytes = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?, 16).ok()?;
+        if bytes == 0 {
+            return Some(body);
+        }
+        let piece = rest.get(line + 2..line + 2 + bytes)?;
+        body.extend_from_slice(piece);
+        rest = rest.get(line + 4 + bytes..)?;
+    }
 }

@@ -7,8 +7,6 @@ mod checks;
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
-    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -17,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    place::{Server, eventually, installed, output},
+    place::{self, Server, eventually, installed, output},
     program::free_address,
     rig::{Counterpart, Further, Trouble},
 };
@@ -86,24 +84,7 @@ impl Search {
         path: &str,
         body: &str,
     ) -> Result<(u16, Value), Trouble> {
-        let mut connection = TcpStream::connect(("127.0.0.1", self.port))?;
-        write!(
-            connection,
-            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer)?;
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-        let end = end.ok_or("an answer without a body")?;
-        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-        let status = head.split(' ').nth(1).ok_or("an answer without a status")?.parse()?;
-        let body = match head.contains("transfer-encoding: chunked") {
-            true => unchunked(&answer[end + 4..]).ok_or("an answer that breaks off")?,
-            false => answer[end + 4..].to_vec(),
-        };
-        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+        place::call(self.port, method, path, body)
     }
 
     /// One request that must go well.
@@ -125,21 +106,6 @@ impl Search {
         }
         let hits = found["hits"]["hits"].as_array().ok_or("a search without hits")?;
         Ok(hits.iter().filter_map(|hit| hit["_id"].as_str().map(str::to_owned)).collect())
-    }
-}
-
-/// A body that came in pieces, put together.
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let line = rest.windows(2).position(|two| two == b"\r\n")?;
-        let bytes = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?, 16).ok()?;
-        if bytes == 0 {
-            return Some(body);
-        }
-        let piece = rest.get(line + 2..line + 2 + bytes)?;
-        body.extend_from_slice(piece);
-        rest = rest.get(line + 4 + bytes..)?;
     }
 }
 
