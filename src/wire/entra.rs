@@ -29,7 +29,7 @@ use reqwest::redirect;
 use sidearm_sinks::contract::{Cloud, Entra, IdentityKind, Secret};
 use tokio::{sync::OnceCell, time::timeout};
 
-use super::{WireError, proxy};
+use super::{WireError, http::with_causes, proxy};
 
 /// A token that ends sooner is not sent where a newer one cannot be had.
 const MIN_REST_SECONDS: i64 = 60;
@@ -206,7 +206,7 @@ fn credential(entra: &Entra) -> Result<Arc<dyn TokenCredential>, String> {
         }
         IdentityKind::Environment => unreachable!("the environment always says one"),
     };
-    made.map_err(|error| format!("preparing the identity for Azure: {error}"))
+    made.map_err(|error| format!("preparing the identity for Azure: {}", with_causes(&error)))
 }
 
 /// One try a call, by our own client: `deliver.rs` does the waiting.

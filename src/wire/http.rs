@@ -90,6 +90,9 @@ impl HttpWire {
         let secrets = secrets_of(&url, &shown_url, &headers);
         let answer = client.request(method, url).headers(headers).body(body).send().await;
         let answer = answer.map_err(|error| self.failed(error))?;
+        if let (Some(signer), 401 | 403) = (&self.signer, answer.status().as_u16()) {
+            signer.forget().await;
+        }
         let reply_bytes = self.connection.reply_bytes.min(MAX_REPLY_BYTES);
         let mut reply = read(answer, reply_bytes).await.map_err(|error| self.failed(error))?;
         reply.body = hide(reply.body, &secrets);

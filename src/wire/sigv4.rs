@@ -3,16 +3,14 @@
 //!
 //! The signature covers the moment, the address and the body as it is sent, compressed. Keys are
 //! those of the configuration, or found as AWS's own tools find them: environment, shared files,
-//! web identity (IRSA), pod identity or container, instance. Found keys are kept until they end.
+//! web identity (IRSA), pod identity or container, instance. Found keys are kept until shortly
+//! before they end, longer where newer ones cannot be had, and no longer than they are taken.
 
 mod found;
 
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials as _, error::CredentialsError},
-};
+use aws_credential_types::Credentials;
 use aws_sigv4::{
     http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
@@ -21,15 +19,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sidearm_sinks::contract::{AwsKeys, SigV4};
 use tokio::sync::Mutex;
 
-use self::found::Chain;
-use super::{WireError, http::with_causes};
+use self::found::Finder;
+use super::WireError;
 
 /// Keys that end sooner are fetched anew.
 const RENEWED_BEFORE: Duration = Duration::from_secs(5 * 60);
 /// Keys without an end (a file, the environment) are looked at again after this time.
 const LOOKED_AT_AGAIN: Duration = Duration::from_secs(15 * 60);
-/// Finding keys takes no longer.
-const FINDING: Duration = Duration::from_secs(15);
+/// Where a renewal fails, the old keys serve for so long before the next one.
+const RENEWED_AGAIN: Duration = Duration::from_secs(30);
+/// Keys that end sooner are not signed with: clocks differ, and requests take their time.
+const MIN_REST: Duration = Duration::from_secs(60);
 /// Headers that are signed beside the host's and those of AWS; gateways may change the others.
 const SIGNED: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
 
@@ -43,13 +43,26 @@ pub(super) struct Signer {
 #[derive(Debug)]
 enum Keys {
     Given(Credentials),
-    Found { chain: Chain, kept: Mutex<Option<Kept>> },
+    Found { finder: Finder, kept: Mutex<Option<Kept>> },
 }
 
 #[derive(Debug)]
 struct Kept {
     keys: Credentials,
-    until: SystemTime,
+    renewed_at: SystemTime,
+}
+
+impl Kept {
+    fn new(keys: Credentials, now: SystemTime) -> Self {
+        let renewed_at = keys
+            .expiry()
+            .map_or(now + LOOKED_AT_AGAIN, |end| end.checked_sub(RENEWED_BEFORE).unwrap_or(now));
+        Self { keys, renewed_at }
+    }
+
+    fn holds(&self, now: SystemTime) -> bool {
+        self.keys.expiry().is_none_or(|end| now + MIN_REST < end)
+    }
 }
 
 impl Signer {
@@ -64,7 +77,7 @@ impl Signer {
                 let (id, secret) = (id.reveal(), secret.reveal());
                 Keys::Given(Credentials::new(id, secret, token, None, "the configuration"))
             }
-            None => Keys::Found { chain: Chain::new(&for_whom.region)?, kept: Mutex::new(None) },
+            None => Keys::Found { finder: Finder::new(&for_whom.region)?, kept: Mutex::new(None) },
         };
         Ok(Self { for_whom: for_whom.clone(), keys })
     }
@@ -80,9 +93,8 @@ impl Signer {
         headers: &mut HeaderMap,
         body: &[u8],
     ) -> Result<(), WireError> {
-        let now = SystemTime::now();
-        let keys = self.keys(now).await?;
-        self.sign_with(keys, now, method, url, headers, body)
+        let keys = self.keys(SystemTime::now()).await?;
+        self.sign_with(keys, SystemTime::now(), method, url, headers, body)
             .map_err(|error| WireError::Unusable(format!("signing a request: {error}")))
     }
 
@@ -127,39 +139,34 @@ impl Signer {
     }
 
     async fn keys(&self, now: SystemTime) -> Result<Credentials, WireError> {
-        let (chain, kept) = match &self.keys {
+        let (finder, kept) = match &self.keys {
             Keys::Given(keys) => return Ok(keys.clone()),
-            Keys::Found { chain, kept } => (chain, kept),
+            Keys::Found { finder, kept } => (finder, kept),
         };
         // Held while keys are fetched: attempts at once need one fetching only.
         let mut kept = kept.lock().await;
-        if let Some(kept) = kept.as_ref().filter(|kept| now < kept.until) {
+        if let Some(kept) = kept.as_ref().filter(|kept| now < kept.renewed_at) {
             return Ok(kept.keys.clone());
         }
-        let found = tokio::time::timeout(FINDING, chain.provide_credentials()).await;
-        let keys = match found {
-            Ok(Ok(keys)) => keys,
-            Ok(Err(error)) => return Err(not_found(&error)),
-            Err(_) => {
-                let why = format!("looking for AWS credentials: none within {FINDING:?}");
-                return Err(WireError::NotSent(why));
+        let error = match finder.find().await {
+            Ok(keys) => {
+                *kept = Some(Kept::new(keys.clone(), now));
+                return Ok(keys);
             }
+            Err(error) => error,
         };
-        let until = keys
-            .expiry()
-            .map_or(now + LOOKED_AT_AGAIN, |end| end.checked_sub(RENEWED_BEFORE).unwrap_or(now));
-        *kept = Some(Kept { keys: keys.clone(), until });
-        Ok(keys)
+        let Some(old) = kept.as_mut().filter(|old| old.holds(now)) else { return Err(error) };
+        tracing::warn!(%error, "AWS credentials could not be renewed; the old ones still hold");
+        old.renewed_at = now + RENEWED_AGAIN;
+        Ok(old.keys.clone())
     }
-}
 
-fn not_found(error: &CredentialsError) -> WireError {
-    let why = format!("looking for AWS credentials: {}", with_causes(error));
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
-            WireError::Unusable(why)
+    /// Forgets keys that were found: whom they were shown to refuses them, so the next attempt
+    /// looks for those of its own time.
+    pub(super) async fn forget(&self) {
+        if let Keys::Found { kept, .. } = &self.keys {
+            *kept.lock().await = None;
         }
-        _ => WireError::NotSent(why),
     }
 }
 

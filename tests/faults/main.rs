@@ -1,6 +1,7 @@
 //! Real sockets, the real clock, short time-outs: servers that hang, lie, hang up or have a bad
 //! certificate. Waits poll with a deadline; nothing is asserted about time.
 
+mod aws;
 mod azure;
 mod chats;
 mod commands;
@@ -9,6 +10,7 @@ mod doubles;
 mod http;
 mod otlp;
 mod patience;
+mod program;
 mod relay;
 mod socket;
 mod whole;

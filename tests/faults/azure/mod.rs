@@ -1,5 +1,6 @@
 //! Azure's services by their doubles: outcomes, tokens and refusals as the services make them.
 
 mod amqp;
+mod environment;
 mod tokens;
 mod whole;

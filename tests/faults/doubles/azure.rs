@@ -29,6 +29,11 @@ const MAX_CALL_BYTES: usize = 1024 * 1024;
 const MAX_PUBLICATION_BYTES: usize = 1024 * 1024;
 pub(crate) const RULE: &str = "dcr-0123456789abcdef";
 pub(crate) const SECRET: &str = "hunter2-of-an-application";
+/// What a cluster's token file holds, and one that has ended.
+pub(crate) const ASSERTION: &str = "eyJhbGciOiJSUzI1NiJ9.hunter2-of-a-pod.c2lnbmF0dXJl";
+pub(crate) const ENDED_ASSERTION: &str = "eyJhbGciOiJSUzI1NiJ9.hunter2-that-ended.c2lnbmF0dXJl";
+/// What App Service gives its applications to show.
+pub(crate) const IDENTITY_HEADER: &str = "hunter2-of-an-app";
 pub(crate) const KEY: &str = "hunter2-of-a-hub";
 
 /// What it does otherwise than well.
@@ -70,6 +75,7 @@ impl Azure {
         let app = Router::new()
             .route("/{tenant}/oauth2/v2.0/token", post(token))
             .route("/metadata/identity/oauth2/token", get(node_token))
+            .route("/msi/token", get(app_token))
             .route("/dataCollectionRules/{rule}/streams/{stream}", post(logs))
             .route("/{hub}/messages", post(messages))
             .with_state(seen.clone())
@@ -124,20 +130,53 @@ async fn token(State(seen): State<Shared>, Path(tenant): Path<String>, body: Str
     }
     let form: BTreeMap<String, String> =
         body.split('&').filter_map(|pair| pair.split_once('=')).map(decoded).collect();
-    let is_right = tenant == "tenant-1"
-        && form.get("client_id").is_some_and(|id| id == "client-1")
-        && form.get("client_secret").is_some_and(|secret| secret == SECRET)
-        && form.get("grant_type").is_some_and(|kind| kind == "client_credentials")
-        && form.get("scope").is_some_and(|scope| scope.ends_with("/.default"));
-    if !is_right {
-        let body = r#"{"error":"invalid_client","error_codes":[7000215],"error_description":"AADSTS7000215: Invalid client secret provided."}"#;
-        return (StatusCode::UNAUTHORIZED, body).into_response();
+    let of = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    let is_known = (tenant.as_str(), of("client_id")) == ("tenant-1", "client-1")
+        && of("grant_type") == "client_credentials"
+        && of("scope").ends_with("/.default");
+    let refusal = match (of("client_secret"), of("client_assertion")) {
+        _ if !is_known => Some("AADSTS700016: Application was not found in the directory."),
+        (SECRET, "") => None,
+        (_, "") => Some("AADSTS7000215: Invalid client secret provided."),
+        ("", _) if of("client_assertion_type") != JWT_BEARER => {
+            Some("AADSTS900144: The request body must contain client_assertion_type.")
+        }
+        ("", ASSERTION) => None,
+        ("", ENDED_ASSERTION) => {
+            Some("AADSTS700024: Client assertion is not within its valid time range.")
+        }
+        _ => Some("AADSTS700211: No matching federated identity record found."),
+    };
+    if let Some(description) = refusal {
+        let body = json!({"error": "invalid_client", "error_description": description});
+        return (StatusCode::UNAUTHORIZED, body.to_string()).into_response();
     }
     seen.tokens += 1;
     let token = format!("token-{}", seen.tokens);
     let seconds = seen.trouble.token_seconds.unwrap_or(3600);
     let body = json!({"token_type": "Bearer", "expires_in": seconds, "access_token": token});
     ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// An application's own, at App Service and its kin: by a header instead of a place on the link
+/// (<https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>).
+async fn app_token(
+    State(seen): State<Shared>,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+) -> Response {
+    if headers.get("x-identity-header").is_none_or(|value| value != IDENTITY_HEADER) {
+        return refused(401, "Unauthorized");
+    }
+    let is_right = parameters.get("api-version").is_some_and(|version| version == "2019-08-01")
+        && parameters.get("resource").is_some_and(|resource| !resource.ends_with(".default"));
+    match is_right {
+        true => managed(&seen, &parameters),
+        false => refused(400, "invalid_request"),
+    }
 }
 
 async fn node_token(
@@ -152,6 +191,11 @@ async fn node_token(
     if !is_right {
         return refused(400, "invalid_request");
     }
+    managed(&seen, &parameters)
+}
+
+/// A managed identity's token.
+fn managed(seen: &Shared, parameters: &BTreeMap<String, String>) -> Response {
     let mut seen = seen.lock().expect("nothing panics while it is held");
     seen.tokens += 1;
     let token = format!("token-{}", seen.tokens);

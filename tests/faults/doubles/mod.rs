@@ -3,6 +3,7 @@
 //! A vendor's file is pure, a request in and an answer out, so that property tests use it as well.
 //! Here it gets a socket, and answers of its own choosing may be put before it.
 
+pub(crate) mod aws;
 pub(crate) mod azure;
 pub(crate) mod discord;
 pub(crate) mod event_hubs;
