@@ -2,7 +2,8 @@
 //!
 //! Owns the channel and the line between "nothing was sent" and "the answer was lost". A channel
 //! is one connection that is never replaced behind our back; after trouble a new one is made, with
-//! the address looked up and the certificate files read afresh.
+//! the address looked up and the certificate files read afresh. A proxy that the environment names
+//! is asked for a tunnel.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use http::{Uri, uri::PathAndQuery};
 use hyper_util::rt::TokioIo;
 use sidearm_sinks::contract::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
-use tokio::{net::TcpStream, sync::Mutex, time::timeout};
+use tokio::{sync::Mutex, time::timeout};
 use tokio_rustls::TlsConnector;
 use tonic::{
     Status,
@@ -19,7 +20,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use super::{Attempt, Wire, WireError, tls};
+use super::{Attempt, Wire, WireError, proxy::tunnel, tls};
 use crate::grpc::{Raw, words::causes};
 
 /// What destinations know us by.
@@ -83,26 +84,22 @@ impl GrpcWire {
     async fn connect(&self) -> Result<Channel, WireError> {
         let not_sent = |error: &dyn Error| WireError::NotSent(causes(error));
         let url: Uri = self.connection.url.reveal().parse().map_err(|error| not_sent(&error))?;
-        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let host = host.to_owned();
-        let is_tls = self.connection.url.is_tls();
-        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let tcp = TcpStream::connect((&*host, port)).await.map_err(|error| not_sent(&error))?;
-        tcp.set_nodelay(true).map_err(|error| not_sent(&error))?;
+        let io = tunnel::connect(&url).await?;
         let endpoint = Endpoint::from_shared(self.connection.url.origin())
             .map_err(|error| not_sent(&error))?
             .user_agent(USER_AGENT)
             .map_err(|error| not_sent(&error))?;
-        if !is_tls {
-            return over(endpoint, tcp).await;
+        if !self.connection.url.is_tls() {
+            return over(endpoint, io).await;
         }
         let tls = self.connection.tls.clone();
         let config = tokio::task::spawn_blocking(move || tls::client_config(&tls, &[b"h2"])).await;
         let config = config
             .map_err(|_| WireError::NotSent("shutting down".to_owned()))?
             .map_err(WireError::Unusable)?;
+        let (host, _) = tunnel::host_and_port(&url);
         let name = tls::server_name(&self.connection.tls, &host).map_err(WireError::Unusable)?;
-        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, io).await;
         over(endpoint, tls.map_err(|error| not_sent(&error))?).await
     }
 }

@@ -2,6 +2,8 @@
 //! types: what arrives is what was meant, and every answer means what the specification says.
 
 mod collector;
+mod proxied;
+mod proxy;
 
 use std::{collections::BTreeSet, time::Duration};
 
