@@ -253,6 +253,10 @@ impl<'de> Deserialize<'de> for RoutingKey {
 }
 
 #[cfg(test)]
+#[path = "../tests/faults/doubles/pagerduty.rs"]
+mod double;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
@@ -260,7 +264,7 @@ mod tests {
     use super::*;
     use crate::contract::{
         Digest, Telling, acts,
-        testing::{arbitrary_event, batch, batch_of, reply, sink, with_event, written},
+        testing::{arbitrary_event, asked, batch, batch_of, reply, sink, with_event, written},
     };
 
     const KEY: &str = "0123456789abcdef0123456789ABCDEF";
@@ -399,19 +403,13 @@ mod tests {
             let sink = pagerduty("");
             let record = written(&sink, &event, Format::Native, b"");
             let request = sink.request(&batch_of(&event, record.as_bytes()));
-            prop_assert!(request.body.len() <= MAX_BODY_BYTES);
+            let mut vendor = double::PagerDuty::new(KEY);
+            let answer = vendor.answer(&asked(&request));
+            prop_assert_eq!(answer.status(), 202, "{} {}", answer.body(), record);
+            prop_assert!(vendor.open.len() == vendor.taken.len() && vendor.poison.is_none());
             let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-            let text = |value: &Value| value.as_str().expect("text").to_owned();
-            let dedup_key = text(&body["dedup_key"]);
-            prop_assert!(!dedup_key.is_empty() && dedup_key.chars().count() <= 255);
-            if body["event_action"] == "trigger" {
-                let summary = text(&body["payload"]["summary"]);
-                prop_assert!(!summary.is_empty() && summary.chars().count() <= 1_024);
-                prop_assert!(!summary.chars().any(acts));
-                prop_assert!(!text(&body["payload"]["source"]).is_empty());
-                let time: Result<jiff::Timestamp, _> = text(&body["payload"]["timestamp"]).parse();
-                prop_assert!(time.is_ok());
-            }
+            let summary = body["payload"]["summary"].as_str().unwrap_or_default();
+            prop_assert!(!summary.chars().any(acts));
         }
     }
 }

@@ -21,9 +21,9 @@ use serde_json::Value;
 use crate::{
     CATALOGUE,
     contract::{
-        BatchBuilder, Body, Destination, Digest, Event, Format, Http, HttpReply, HttpRequest, Sink,
-        Telling, Verdict, acts, samples,
-        testing::{arbitrary_event, table, with_digest, with_sample},
+        BatchBuilder, Body, Destination, Digest, Event, Format, Http, HttpRequest, Sink, Telling,
+        Verdict, acts, samples,
+        testing::{answered, arbitrary_event, asked, table, with_digest, with_sample},
     },
 };
 
@@ -72,15 +72,8 @@ impl Pair {
 
     /// What the vendor answers, and what the sink makes of it.
     fn sent(&self, request: &HttpRequest) -> (Verdict<Http>, Response<String>) {
-        let mut asked = Request::builder().method(&request.method).uri(&request.url);
-        *asked.headers_mut().expect("a request") = request.headers.clone();
-        let answer = (self.answers)(&asked.body(request.body.to_vec()).expect("a request"));
-        let reply = HttpReply {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            retry_after: None,
-            body: answer.body().clone().into(),
-        };
+        let answer = (self.answers)(&asked(request));
+        let reply = answered(&answer);
         let mut batch = BatchBuilder::new(crate::contract::Stream::Alert);
         batch.push(crate::contract::EventId(1), 1, 0, |_| {});
         (self.sink.verdict(&batch.finish().expect("a record"), &reply), answer)

@@ -275,6 +275,9 @@ pub fn headers(table: &BTreeMap<String, Secret>) -> Result<HeaderMap, (String, S
     Ok(headers)
 }
 
+/// What a server of Go's answers, with 400, to plain HTTP where it speaks TLS; others' is a page.
+const PLAIN_TO_TLS: &[u8] = b"Client sent an HTTP request to an HTTPS server";
+
 impl Protocol for Http {
     type Request = HttpRequest;
     type Reply = HttpReply;
@@ -303,6 +306,9 @@ impl Protocol for Http {
             // A redirect is a refusal: credentials are not carried to an address nobody configured.
             300..=399 => Verdict::Blocked(format!("{why}, a redirect, which is never followed")),
             401..=407 | 410 | 411 | 415 | 417 | 421 | 426 | 431 | 451 => Verdict::Blocked(why),
+            400 if reply.body.starts_with(PLAIN_TO_TLS) => {
+                Verdict::Blocked(format!("{why}, so the address begins with https://"))
+            }
             _ if reply.is_page() => Verdict::Blocked(format!(
                 "{why}, a page for people: is it the destination's own address, with nothing between?"
             )),
@@ -329,6 +335,7 @@ mod tests {
             (302, "", "blocked"),
             (400, "no such field", "never"),
             (400, PAGE, "blocked"),
+            (400, "Client sent an HTTP request to an HTTPS server.\n", "blocked"),
             (402, "", "blocked"),
             (404, "", "blocked"),
             (406, "", "blocked"),

@@ -11,8 +11,8 @@ pub(crate) use super::samples::with_sample;
 pub(crate) use events::{OwnedEvent, arbitrary_event};
 
 use super::{
-    Arrival, Batch, BatchBuilder, Body, Digest, Event, EventId, Format, HttpReply, Kind, Overrides,
-    Protocol, SettingError, Sink, Stream, from_json, json, read, samples,
+    Arrival, Batch, BatchBuilder, Body, Digest, Event, EventId, Format, HttpReply, HttpRequest,
+    Kind, Overrides, Protocol, SettingError, Sink, Stream, from_json, json, read, samples,
 };
 
 /// The lines of a sink's table, as the configuration hands them on.
@@ -88,6 +88,19 @@ pub(crate) fn batch_of(event: &Event<'_>, record: &[u8]) -> Batch {
 pub(crate) fn reply(status: u16, body: &str) -> HttpReply {
     let body = Bytes::copy_from_slice(body.as_bytes());
     HttpReply { status, headers: HeaderMap::new(), retry_after: None, body }
+}
+
+/// A request as a vendor's double reads it.
+pub(crate) fn asked(request: &HttpRequest) -> http::Request<Vec<u8>> {
+    let mut asked = http::Request::builder().method(&request.method).uri(&request.url);
+    *asked.headers_mut().expect("a request") = request.headers.clone();
+    asked.body(request.body.to_vec()).expect("a request")
+}
+
+/// An answer of a vendor's double, as it comes back.
+pub(crate) fn answered(answer: &http::Response<String>) -> HttpReply {
+    let headers = answer.headers().clone();
+    HttpReply { headers, ..reply(answer.status().as_u16(), answer.body()) }
 }
 
 proptest::proptest! {

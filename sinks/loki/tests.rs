@@ -1,4 +1,7 @@
-//! The sink against a Loki that is as strict as the real one's documentation.
+//! The sink against a double of Loki that is as strict as the real one's documentation.
+
+#[path = "../../tests/faults/doubles/loki.rs"]
+mod double;
 
 use std::collections::BTreeSet;
 
@@ -8,16 +11,24 @@ use super::*;
 use crate::{
     contract::{
         BatchBuilder, Stream,
-        testing::{OwnedEvent, arbitrary_event, reply, sink, table},
+        testing::{OwnedEvent, answered, arbitrary_event, asked, reply, sink, table},
     },
     formats,
 };
+use double::Loki as Double;
 use proptest::prelude::*;
+
+const TOKEN: &str = "glc_token";
 
 fn loki(more: &str) -> Loki {
     let mut sink: Loki = sink(&format!("url = \"https://loki:3100\"\n{more}")).expect("a table");
     sink.checked_headers = settings::headers_of(&sink).expect("headers");
     sink
+}
+
+/// One that the double's gateway lets in.
+fn known(more: &str) -> Loki {
+    loki(&format!("token = \"{TOKEN}\"\ntenant = \"security\"\n{more}"))
 }
 
 fn batch(sink: &Loki, events: &[OwnedEvent]) -> Batch {
@@ -32,99 +43,12 @@ fn batch(sink: &Loki, events: &[OwnedEvent]) -> Batch {
     batch.finish().expect("events")
 }
 
-/// Labels, time and line with metadata: what makes an entry itself.
-type Stored = (String, i64, String);
-
-/// A Loki with the limits of its defaults, which stores what it can of a request.
-struct Double {
-    stored: BTreeSet<Stored>,
-    /// Entries before this are too old.
-    oldest: i64,
-    requests: usize,
-}
-
-impl Double {
-    fn new() -> Self {
-        Self { stored: BTreeSet::new(), oldest: 0, requests: 0 }
-    }
-
-    fn push(&mut self, request: &HttpRequest) -> HttpReply {
-        self.requests += 1;
-        assert_eq!(
-            (&request.method, &*request.url),
-            (&Method::POST, "https://loki:3100/loki/api/v1/push")
-        );
-        assert_eq!(request.headers[header::CONTENT_TYPE], "application/json");
-        match self.take(&request.body) {
-            Ok(ignored) if ignored.is_empty() => reply(204, ""),
-            Ok(ignored) => reply(400, &ignored.join("\n")),
-            Err(malformed) => panic!("{malformed}: {}", String::from_utf8_lossy(&request.body)),
-        }
-    }
-
-    fn take(&mut self, body: &[u8]) -> Result<Vec<String>, String> {
-        let body: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let mut ignored = Vec::new();
-        let streams =
-            body["streams"].as_array().filter(|all| !all.is_empty()).ok_or("no streams")?;
-        let mut seen = BTreeSet::new();
-        for stream in streams {
-            let labels =
-                stream["stream"].as_object().filter(|all| !all.is_empty()).ok_or("no labels")?;
-            if labels.len() > 15 || !seen.insert(stream["stream"].to_string()) {
-                return Err("too many labels, or a stream twice".to_owned());
-            }
-            for (name, value) in labels {
-                let value = value.as_str().ok_or("a label that is no text")?;
-                if name.len() > 1024 || value.len() > 2048 || value.is_empty() {
-                    return Err(format!("the label {name}"));
-                }
-            }
-            let values =
-                stream["values"].as_array().filter(|all| !all.is_empty()).ok_or("no values")?;
-            for value in values {
-                let [time, line, metadata @ ..] = &value.as_array().ok_or("no entry")?[..] else {
-                    return Err("half an entry".to_owned());
-                };
-                let time: i64 = time.as_str().and_then(|it| it.parse().ok()).ok_or("a number")?;
-                let line = line.as_str().ok_or("no line")?;
-                let pairs = match metadata {
-                    [] => None,
-                    [metadata] => Some(metadata.as_object().ok_or("metadata")?),
-                    _ => return Err("more than metadata".to_owned()),
-                };
-                for value in pairs.iter().flat_map(|pairs| pairs.values()) {
-                    value.as_str().ok_or("metadata that is no text")?;
-                }
-                if metadata.iter().any(|it| it.to_string().len() > 64 * 1024) {
-                    return Err("metadata too large".to_owned());
-                }
-                if line.len() > 256 * 1024 {
-                    ignored.push(format!(
-                        "Max entry size '262144' bytes exceeded for stream '{{}}' while adding an \
-                         entry with length '{}' bytes",
-                        line.len()
-                    ));
-                } else if time < self.oldest {
-                    let moment = jiff::Timestamp::from_nanosecond(time.into()).expect("a time");
-                    let moment = moment.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC");
-                    ignored.push(format!(
-                        "entry with timestamp {moment} ignored, reason: 'entry too far behind',"
-                    ));
-                } else {
-                    self.stored.insert((stream["stream"].to_string(), time, value.to_string()));
-                }
-            }
-        }
-        Ok(ignored)
-    }
-}
-
 /// Delivers as the engine does: halves, single records, the rest again. Answers how many died.
 fn deliver(sink: &Loki, double: &mut Double, batch: Batch) -> usize {
     let (mut parts, mut dead) = (vec![batch], 0);
     while let Some(part) = parts.pop() {
-        match sink.verdict(&part, &double.push(&sink.request(&part))) {
+        let answer = double.answer(&asked(&sink.request(&part)));
+        match sink.verdict(&part, &answered(&answer)) {
             Verdict::Accepted => {}
             Verdict::Never(_) => match part.halves() {
                 Some((first, second)) => parts.extend([second, first]),
@@ -146,15 +70,15 @@ fn deliver(sink: &Loki, double: &mut Double, batch: Batch) -> usize {
 
 #[test]
 fn every_sample_is_stored_once_however_often_it_comes() {
-    let sink = loki("");
+    let sink = known("");
     let events: Vec<_> = OwnedEvent::samples().collect();
-    let mut double = Double::new();
+    let mut double = Double::new(TOKEN);
     for _ in 0..3 {
         assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 0);
     }
     // Told by a digest or alone, an event has one line; the first of each pair differs in nothing.
     let ids: BTreeSet<_> = events.iter().map(|owned| owned.event().id().to_string()).collect();
-    assert_eq!((double.stored.len(), double.requests), (ids.len(), 3));
+    assert_eq!(double.stored.len(), ids.len());
 }
 
 #[test]
@@ -178,26 +102,26 @@ fn a_record_says_labels_time_and_metadata() {
 
 #[test]
 fn one_entry_that_is_refused_takes_no_neighbour_with_it() {
-    let sink = loki("");
+    let sink = known("");
     let names = ["alert-process-block", "log-dns", "alert-syscall-audit", "message", "log-host"];
     let events = names.map(OwnedEvent::sample);
     // Named by its time: set aside at once.
-    let mut double = Double::new();
+    let mut double = Double::new(TOKEN);
     double.oldest = 1_772_442_850_523_092_001;
     assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 1);
     assert_eq!(double.stored.len(), 4);
     // Not named: found by halves, and what came twice is kept once.
-    let sink = loki("max_line = \"1 MiB\"");
+    let sink = known("max_line = \"1 MiB\"");
     let long = "x".repeat(300 * 1024);
     let line = format!(r#"{{"Type":"HostLog","PPID":0,"UID":0,"Data":"{long}"}}"#);
     let (_, message) = crate::contract::from_json::read(&line).expect("an event");
     let mut events = events.to_vec();
     events.insert(2, OwnedEvent::of_message(Stream::Log, message));
-    let mut double = Double::new();
+    let mut double = Double::new(TOKEN);
     assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 1);
     assert_eq!(double.stored.len(), 5);
     // The default cuts it, and says so.
-    let sink = loki("");
+    let sink = known("");
     assert_eq!(deliver(&sink, &mut double, batch(&sink, &events)), 0);
     assert!(double.stored.iter().any(|(.., entry)| entry.contains("\"cut\":\"true\"")));
 }
@@ -212,6 +136,7 @@ fn every_answer_has_its_verdict() {
         (200, "<html>please log in</html>", "blocked"),
         (400, "<html>plain HTTP to an HTTPS port</html>", "blocked"),
         (260, "ingestion blocked for user x until '2026-12-01'", "later"),
+        (400, "Client sent an HTTP request to an HTTPS server.", "blocked"),
         (400, "Max entry size '262144' bytes exceeded", "never"),
         (400, "entry for stream '{}' has timestamp too old: 2019-10-11T12:30:38Z", "never"),
         (400, "entry for stream '{}' has 20 label names; limit 15", "blocked"),
@@ -276,8 +201,8 @@ proptest! {
 
     #[test]
     fn whatever_an_event_says_is_taken(owned in arbitrary_event(), few: bool) {
-        let sink = loki(if few { "" } else { "labels = [\"policy\", \"host\", \"operation\", \"type\"]" });
-        let mut double = Double::new();
+        let sink = known(if few { "" } else { "labels = [\"policy\", \"host\", \"operation\", \"type\"]" });
+        let mut double = Double::new(TOKEN);
         prop_assert_eq!(deliver(&sink, &mut double, batch(&sink, &[owned])), 0);
         prop_assert_eq!(double.stored.len(), 1);
     }

@@ -52,7 +52,8 @@ pub(super) fn verdict(sink: &SplunkHec, batch: &Batch, reply: &HttpReply) -> Ver
         0 | 24 | 25 => (200..300).contains(&reply.status),
         6 | 7 | 12 | 13 | 15 => reply.status == 400,
         1..=5 | 10 | 11 | 14 | 16 | 21 | 22 | 28 => (400..500).contains(&reply.status),
-        _ => true,
+        // A body beyond `max_content_length` is told with a code that means something else.
+        _ => reply.status != 413,
     };
     if !is_splunks {
         return foreign(reply);
@@ -279,7 +280,9 @@ mod tests {
         let verdict = |bytes| short(&hec("").verdict(&batch(2, bytes), &reply(400, body)));
         assert_eq!(verdict(CLOUD_MAX_BODY_BYTES / 2), "never, later Some(0ns)");
         assert_eq!(verdict(CLOUD_MAX_BODY_BYTES / 2 + 1), "smaller");
-        assert_eq!(of(&hec(""), 2, 413, "too large"), "smaller");
+        for body in ["too large", "{\"text\":\"Content-Length of 9 too large\",\"code\":27}"] {
+            assert_eq!(of(&hec(""), 2, 413, body), "smaller");
+        }
     }
 
     #[test]

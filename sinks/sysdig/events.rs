@@ -183,12 +183,16 @@ fn tags(event: &Event<'_>, card: &Card) -> Map<String, Value> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/faults/doubles/sysdig_events.rs"]
+mod double;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::contract::testing::{
-        arbitrary_event, batch, batch_of, reply, table, with_event, written,
+        arbitrary_event, asked, batch, batch_of, reply, table, with_event, written,
     };
 
     const EVENT: &str = r#"{"UpdatedTime":"2026-09-20T10:11:12.000678Z","ClusterName":"c","HostName":"n1","NamespaceName":"sh'op","PodName":"web-0","PolicyName":"no-apt","Severity":"9","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","UID":1000,"PPID":0}"#;
@@ -267,12 +271,13 @@ mod tests {
             let body: Value = serde_json::from_str(&record).expect("JSON");
             let name = body["event"]["name"].as_str().expect("text");
             prop_assert!(!name.is_empty() && name.chars().count() <= MAX_NAME_CHARS);
-            let scope = body["event"]["scope"].as_str().expect("text");
-            prop_assert!(scope.matches('\'').count().is_multiple_of(2));
-            prop_assert!(scope.matches('\'').count() <= 8);
             let description = body["event"]["description"].as_str().expect("text");
             prop_assert!(description.chars().count() <= MAX_DESCRIPTION_CHARS);
             prop_assert!(description.ends_with(&event.id().to_string()));
+            let mut vendor = double::Monitor::new("t");
+            let answer = vendor.answer(&asked(&sink.request(&batch_of(&event, record.as_bytes()))));
+            prop_assert_eq!(answer.status(), 201, "{} {}", answer.body(), record);
+            prop_assert!(vendor.taken == [event.id().to_string()] && vendor.poison.is_none());
         }
     }
 }

@@ -39,6 +39,9 @@ pub struct Settings {
     pub indexes: Vec<String>,
     /// Whether the token asks for indexer acknowledgement (`useACK`).
     pub acknowledge: bool,
+    /// Bytes of a body, as it came, that it takes at most (`max_content_length`); a larger one is
+    /// answered 413. None is Splunk Cloud, which has a limit of its own and another answer.
+    pub max_content_bytes: Option<usize>,
     /// How many events it remembers, oldest first, in [`Hec::seen`]. Those beyond are counted only.
     pub remember_events_max: usize,
     /// Reads bodies and counts requests and bytes, and looks at nothing else: for benchmarks.
@@ -51,6 +54,7 @@ impl Default for Settings {
             token: "11111111-2222-3333-4444-555555555555".to_owned(),
             indexes: Vec::new(),
             acknowledge: false,
+            max_content_bytes: None,
             remember_events_max: 0,
             discard: false,
         }

@@ -12,5 +12,7 @@ mod otlp;
 mod patience;
 mod program;
 mod relay;
+mod rig;
 mod socket;
+mod vendors;
 mod whole;

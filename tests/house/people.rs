@@ -1,23 +1,28 @@
 //! The destinations that people read, as they are: a flood is few messages in a chat, one alert
 //! that opens and closes at a pager, and every event in the SIEM.
 
+#[path = "../faults/doubles/pagerduty.rs"]
+pub(crate) mod pagerduty;
+#[path = "../faults/doubles/slack.rs"]
+mod slack;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::HeaderMap;
 use serde_json::Value;
-use sidearm::wire::{Attempt, Wire, WireError, Wires};
-use sidearm_sinks::contract::{Http, HttpConnection, HttpReply, HttpRequest, Stream};
+use sidearm::wire::{Wire, WireError, Wires};
+use sidearm_sinks::contract::{Http, HttpConnection, Stream};
 use tokio::time::sleep;
 
 use crate::{
+    desk::Desk,
     digest::alert,
     script::Script,
     world::{House, books},
 };
+use pagerduty::PagerDuty;
 
 const CONFIG: &str = r#"
     [sinks.chat]
@@ -32,51 +37,22 @@ const CONFIG: &str = r#"
     splunk_hec.ack = false
 "#;
 
-/// A chat or a pager: it answers as its vendor does and keeps what it was sent.
-#[derive(Clone)]
-struct Desk {
-    answer: (u16, &'static str),
-    bodies: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Desk {
-    fn new(status: u16, body: &'static str) -> Self {
-        Self { answer: (status, body), bodies: Arc::default() }
-    }
-
-    fn bodies(&self) -> Vec<Value> {
-        self.bodies.lock().unwrap().clone()
-    }
-}
-
-impl Wire<Http> for Desk {
-    fn call(&self, request: HttpRequest) -> Attempt<'_, Http> {
-        self.bodies.lock().unwrap().push(serde_json::from_slice(&request.body).unwrap());
-        let (status, body) = self.answer;
-        let body = Bytes::from_static(body.as_bytes());
-        let reply = HttpReply { status, headers: HeaderMap::new(), retry_after: None, body };
-        Box::pin(async {
-            sleep(Duration::from_millis(1)).await;
-            Ok(reply)
-        })
-    }
-}
-
 #[derive(Clone)]
 struct Town {
     chat: Desk,
     pager: Desk,
+    /// Who sits at the pager's desk.
+    vendor: Arc<Mutex<PagerDuty>>,
     siem: Script,
 }
 
 impl Town {
     fn new() -> Self {
-        let chat = Desk::new(200, "ok");
-        let pager = Desk::new(
-            202,
-            r#"{"status":"success","message":"Event processed","dedup_key":"incident"}"#,
-        );
-        Self { chat, pager, siem: Script::willing() }
+        let vendor = PagerDuty::new("R0UT1NGKEY0000000000000000000042");
+        let vendor = Arc::new(Mutex::new(vendor));
+        let clerk = vendor.clone();
+        let pager = Desk::new(move |request| clerk.lock().unwrap().answer(request));
+        Self { chat: Desk::new(slack::answer), pager, vendor, siem: Script::willing() }
     }
 }
 
@@ -116,6 +92,9 @@ async fn a_thousand_alerts_are_two_cards_and_an_alert_that_opens_and_closes() {
     let actions: Vec<_> = pages.iter().map(|page| page["event_action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["trigger", "trigger", "resolve"]);
     assert!(pages.iter().all(|page| page["dedup_key"] == pages[0]["dedup_key"]), "one alert");
+    let vendor = town.vendor.lock().unwrap();
+    assert_eq!((vendor.taken.len(), vendor.open.len()), (2, 0), "opened, and closed by its key");
+    drop(vendor);
     assert_eq!(town.siem.taken(), house.published[Stream::Alert.index()], "every event");
     for (sink, accepted) in [("chat", 1), ("pager", 1), ("siem", 1_000)] {
         let counts = books(&engine.status().read(), sink).ledger.counts;

@@ -19,6 +19,7 @@ const fn code(number: u16, status: u16, text: &'static str) -> Code {
 }
 
 pub(super) const SUCCESS: Code = code(0, 200, "Success");
+pub(super) const TOKEN_DISABLED: Code = code(1, 403, "Token disabled");
 pub(super) const TOKEN_REQUIRED: Code = code(2, 401, "Token is required");
 pub(super) const INVALID_AUTHORIZATION: Code = code(3, 401, "Invalid authorization");
 pub(super) const INVALID_TOKEN: Code = code(4, 403, "Invalid token");
@@ -33,9 +34,15 @@ pub(super) const EVENT_REQUIRED: Code = code(12, 400, "Event field is required")
 pub(super) const EVENT_BLANK: Code = code(13, 400, "Event field cannot be blank");
 pub(super) const ACK_DISABLED: Code = code(14, 400, "ACK is disabled");
 pub(super) const INDEXED_FIELDS: Code = code(15, 400, "Error in handling indexed fields");
+pub(super) const QUERY_AUTHORIZATION: Code =
+    code(16, 400, "Query string authorization is not enabled");
 pub(super) const HEALTHY: Code = code(17, 200, "HEC is healthy");
 pub(super) const UNHEALTHY: Code = code(18, 503, "HEC is unhealthy, queues are full");
 pub(super) const HEALTH_TOKEN: Code = code(21, 400, "Invalid token");
+pub(super) const HEALTH_TOKEN_DISABLED: Code = code(22, 400, "Token disabled");
+pub(super) const SHUTTING_DOWN: Code = code(23, 503, "Server is shutting down");
+pub(super) const NEARLY_FULL: Code = code(24, 200, "Queue is approaching capacity");
+pub(super) const FULL: Code = code(26, 429, "Queue is at capacity");
 pub(super) const ACK_CHANNEL_FULL: Code = code(27, 429, "ACK channel is at capacity");
 
 /// One answer.

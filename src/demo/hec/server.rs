@@ -54,6 +54,7 @@ pub(super) async fn serve(
 #[derive(Deserialize)]
 struct Asked {
     channel: Option<String>,
+    token: Option<String>,
 }
 
 async fn collect(
@@ -77,10 +78,13 @@ async fn collect(
     }
     let response = match trouble {
         Some(Trouble::Busy(retry_after)) => busy(retry_after),
+        Some(Trouble::ShuttingDown) => Answer::from(answer::SHUTTING_DOWN).into_response(),
+        Some(Trouble::Full) => Answer::from(answer::FULL).into_response(),
         Some(Trouble::Forbidden) => Answer::from(answer::INVALID_TOKEN).into_response(),
+        Some(Trouble::Disabled) => Answer::from(answer::TOKEN_DISABLED).into_response(),
         Some(Trouble::Broken) => Answer::from(answer::INTERNAL_ERROR).into_response(),
         _ if hec.settings().discard => Answer::from(answer::SUCCESS).into_response(),
-        _ => take(&hec, &head.headers, asked.channel, body).into_response(),
+        _ => take(&hec, &head.headers, asked, body, trouble == Some(Trouble::NearlyFull)),
     };
     let lost = trouble == Some(Trouble::LostReply);
     if lost || !response.status().is_success() {
@@ -95,8 +99,19 @@ async fn read(body: Body) -> Option<Bytes> {
 }
 
 /// Takes what the rules allow.
-fn take(hec: &Hec, headers: &HeaderMap, asked: Option<String>, body: Option<Bytes>) -> Response {
-    let channel = match authorized(hec, headers).and_then(|()| channel(hec, headers, asked)) {
+fn take(
+    hec: &Hec,
+    headers: &HeaderMap,
+    asked: Asked,
+    body: Option<Bytes>,
+    is_nearly_full: bool,
+) -> Response {
+    let length = body.as_ref().map_or(usize::MAX, Bytes::len);
+    if hec.settings().max_content_bytes.is_some_and(|most| length > most) {
+        return too_large(length);
+    }
+    let channel = authorized(hec, headers, &asked).and_then(|()| channel(hec, headers, asked));
+    let channel = match channel {
         Ok(channel) => channel,
         Err(code) => return Answer::from(code).into_response(),
     };
@@ -115,11 +130,18 @@ fn take(hec: &Hec, headers: &HeaderMap, asked: Option<String>, body: Option<Byte
         answer.ack = any.then(|| memory.acks.give(&channel));
     }
     hec.take(events);
+    if is_nearly_full && answer.code == answer::SUCCESS {
+        answer.code = answer::NEARLY_FULL;
+    }
     answer.into_response()
 }
 
-fn authorized(hec: &Hec, headers: &HeaderMap) -> Result<(), answer::Code> {
-    let header = headers.get(header::AUTHORIZATION).ok_or(answer::TOKEN_REQUIRED)?;
+/// A token in the query is not looked at unless the token's owner allows it, and ours does not.
+fn authorized(hec: &Hec, headers: &HeaderMap, asked: &Asked) -> Result<(), answer::Code> {
+    let header = headers.get(header::AUTHORIZATION).ok_or(match asked.token {
+        Some(_) => answer::QUERY_AUTHORIZATION,
+        None => answer::TOKEN_REQUIRED,
+    })?;
     let header = header.to_str().map_err(|_| answer::INVALID_AUTHORIZATION)?;
     let given = match header.split_once(' ') {
         Some(("Splunk", token)) => token.trim().to_owned(),
@@ -136,16 +158,12 @@ fn password(pair: &str) -> Option<String> {
 
 /// The channel to acknowledge on; none where the token asks for no acknowledgement, and a channel
 /// that is sent all the same is not looked at.
-fn channel(
-    hec: &Hec,
-    headers: &HeaderMap,
-    asked: Option<String>,
-) -> Result<Option<String>, answer::Code> {
+fn channel(hec: &Hec, headers: &HeaderMap, asked: Asked) -> Result<Option<String>, answer::Code> {
     if !hec.settings().acknowledge {
         return Ok(None);
     }
     let header = headers.get(CHANNEL).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let channel = header.or(asked).filter(|channel| !channel.is_empty());
+    let channel = header.or(asked.channel).filter(|channel| !channel.is_empty());
     let channel = channel.ok_or(answer::CHANNEL_MISSING)?;
     if is_guid(&channel) { Ok(Some(channel)) } else { Err(answer::INVALID_CHANNEL) }
 }
@@ -186,13 +204,13 @@ async fn acknowledge(
 ) -> Response {
     hec.inner.counters.polls.fetch_add(1, Ordering::Relaxed);
     let (head, body) = request.into_parts();
-    if let Err(code) = authorized(&hec, &head.headers) {
+    if let Err(code) = authorized(&hec, &head.headers, &asked) {
         return Answer::from(code).into_response();
     }
     if !hec.settings().acknowledge {
         return Answer::from(answer::ACK_DISABLED).into_response();
     }
-    let channel = match channel(&hec, &head.headers, asked.channel) {
+    let channel = match channel(&hec, &head.headers, asked) {
         Ok(channel) => channel.unwrap_or_default(),
         Err(code) => return Answer::from(code).into_response(),
     };
@@ -204,12 +222,13 @@ async fn acknowledge(
     Json(json!({ "acks": acks })).into_response()
 }
 
-async fn health(State(hec): State<Hec>, headers: HeaderMap) -> Answer {
+async fn health(State(hec): State<Hec>, Query(asked): Query<Asked>, headers: HeaderMap) -> Answer {
     let given = headers.contains_key(header::AUTHORIZATION);
-    if given && authorized(&hec, &headers).is_err() {
+    if given && authorized(&hec, &headers, &asked).is_err() {
         return answer::HEALTH_TOKEN.into();
     }
     match hec.standing_trouble() {
+        Some(Trouble::Disabled) if given => answer::HEALTH_TOKEN_DISABLED.into(),
         Some(Trouble::Busy(_)) => answer::UNHEALTHY.into(),
         _ => answer::HEALTHY.into(),
     }
@@ -226,6 +245,12 @@ fn busy(retry_after_seconds: Option<u32>) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+/// Splunk Enterprise's answer to more than its `max_content_length`: no code of the table.
+fn too_large(length: usize) -> Response {
+    let text = format!("Content-Length of {length} too large");
+    (StatusCode::PAYLOAD_TOO_LARGE, Json(json!({ "text": text, "code": 27 }))).into_response()
 }
 
 /// Ends the connection; the response is never written.

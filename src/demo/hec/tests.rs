@@ -115,6 +115,8 @@ async fn who_has_no_token_or_a_wrong_one_is_refused() {
     assert_eq!(call(None).await, (401, json!({ "text": "Token is required", "code": 2 })));
     assert_eq!(call(Some("Bearer x")).await.1["code"], 3);
     assert_eq!(call(Some("Splunk x")).await, (403, json!({ "text": "Invalid token", "code": 4 })));
+    let in_query = trial.client.post(format!("{}?token=x", trial.url)).body(EVENT);
+    assert_eq!(answered(in_query).await.1["code"], 16);
     let pair = BASE64_STANDARD.encode(format!("x:{}", Settings::default().token));
     assert_eq!(call(Some(&format!("Basic {pair}"))).await.0, 200);
     assert_eq!(trial.hec.counts().events, 1);
@@ -172,6 +174,15 @@ async fn empty_oversize_and_wrongly_compressed_bodies_are_refused() {
 }
 
 #[tokio::test]
+async fn an_enterprise_refuses_what_is_longer_than_it_was_told_to_take() {
+    let settings = Settings { max_content_bytes: Some(EVENT.len()), ..Settings::default() };
+    let trial = trial(settings).await;
+    assert_eq!(trial.sent(EVENT).await.0, 200);
+    assert_eq!(trial.sent(format!("{EVENT} ")).await.0, 413);
+    assert_eq!(trial.hec.counts().events, 1);
+}
+
+#[tokio::test]
 async fn a_token_with_acknowledgement_wants_a_channel_and_answers_once() {
     let trial = trial(Settings { acknowledge: true, ..Settings::default() }).await;
     let bare = |channel: &str| {
@@ -219,10 +230,20 @@ async fn troubles_come_as_scripted_and_pass() {
     assert_eq!(trial.sent(EVENT).await.1["code"], 4);
     assert_eq!(trial.sent(EVENT).await.0, 200);
     assert_eq!(trial.sent(EVENT).await.1["code"], 8);
+    for (trouble, status, code) in [
+        (Trouble::ShuttingDown, 503, 23),
+        (Trouble::Full, 429, 26),
+        (Trouble::Disabled, 403, 1),
+        (Trouble::NearlyFull, 200, 24),
+    ] {
+        trial.hec.script([Some(trouble)]);
+        let (found, body) = trial.sent(EVENT).await;
+        assert_eq!((found, &body["code"]), (status, &json!(code)), "{trouble:?}");
+    }
     trial.hec.set_trouble(Some(Trouble::Slow(Duration::from_millis(1))));
     assert_eq!(trial.sent(EVENT).await.0, 200);
     let counts = trial.hec.counts();
-    assert_eq!((counts.requests, counts.refused, counts.events), (5, 3, 2));
+    assert_eq!((counts.requests, counts.refused, counts.events), (9, 6, 3));
 }
 
 #[tokio::test]
