@@ -34,8 +34,10 @@ pub enum MailStep {
     Sender,
     /// `RCPT TO`, where every recipient was refused.
     Recipients,
-    /// `DATA` and the message itself.
+    /// `DATA`, before anything of the message.
     Data,
+    /// The message, with the full stop behind it.
+    Message,
 }
 
 impl MailStep {
@@ -46,7 +48,8 @@ impl MailStep {
             Self::Auth => "authenticating",
             Self::Sender => "naming the sender",
             Self::Recipients => "naming the recipients",
-            Self::Data => "sending the message",
+            Self::Data => "asking to send the message",
+            Self::Message => "sending the message",
         }
     }
 }
@@ -151,12 +154,12 @@ impl Protocol for Mail {
     fn verdict(reply: &MailReply) -> Verdict<Self> {
         let why = reply.summary();
         match (reply.step, reply.answer.code) {
-            (MailStep::Data, 200..=299) => Verdict::Accepted,
+            (MailStep::Message, 200..=299) => Verdict::Accepted,
             (_, 400..=499) => Verdict::Later(None, why),
             // The server asks for a login, or for another one.
             (_, 530 | 534 | 535 | 538) => Verdict::Blocked(why),
-            (MailStep::Sender | MailStep::Data, 552) => Verdict::Smaller(why),
-            (MailStep::Data, 500..=599) => Verdict::Never(why),
+            (MailStep::Sender | MailStep::Message, 552) => Verdict::Smaller(why),
+            (MailStep::Message, 500..=599) => Verdict::Never(why),
             (MailStep::Recipients, _) if reply.refused.iter().any(|(_, a)| a.is_for_now()) => {
                 Verdict::Later(None, why)
             }

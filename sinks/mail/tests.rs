@@ -118,12 +118,16 @@ fn every_answer_has_its_verdict() {
         (MailStep::Sender, 550, "blocked"),
         (MailStep::Sender, 552, "smaller"),
         (MailStep::Sender, 451, "later"),
-        (MailStep::Data, 250, "accepted"),
+        // Only the message's own answer says that it was taken, or that it is to blame.
+        (MailStep::Data, 250, "blocked"),
         (MailStep::Data, 451, "later"),
-        (MailStep::Data, 535, "blocked"),
-        (MailStep::Data, 552, "smaller"),
-        (MailStep::Data, 554, "never"),
-        (MailStep::Data, 550, "never"),
+        (MailStep::Data, 554, "blocked"),
+        (MailStep::Message, 250, "accepted"),
+        (MailStep::Message, 451, "later"),
+        (MailStep::Message, 535, "blocked"),
+        (MailStep::Message, 552, "smaller"),
+        (MailStep::Message, 554, "never"),
+        (MailStep::Message, 550, "never"),
     ] {
         assert_eq!(verdict(step, code, &[]), expected, "{step:?} {code}");
     }
@@ -137,9 +141,9 @@ fn every_answer_has_its_verdict() {
 fn one_refused_recipient_takes_the_mail_from_no_other() {
     let sink = mail("").expect("a table");
     let (one, refused_for_now) = (batch(1, 1), [("b@example.com", 450)]);
-    let told = sink.verdict(&one, &reply(MailStep::Data, 250, &[("b@example.com", 550)]));
+    let told = sink.verdict(&one, &reply(MailStep::Message, 250, &[("b@example.com", 550)]));
     assert!(matches!(told, Verdict::AcceptedBut(None, why) if why.contains("b@example.com: 550")));
-    let verdict = sink.verdict(&one, &reply(MailStep::Data, 250, &refused_for_now));
+    let verdict = sink.verdict(&one, &reply(MailStep::Message, 250, &refused_for_now));
     let Verdict::Ask(mut question) = verdict else { panic!("expected a question: {verdict:?}") };
     assert_eq!(question.request.to, ["b@example.com"]);
     // Greylisted again and again, then told and no more.
@@ -152,7 +156,7 @@ fn one_refused_recipient_takes_the_mail_from_no_other() {
     }
     let verdict = sink.answer(&one, &question.request, &later);
     assert!(matches!(verdict, Verdict::AcceptedBut(None, _)), "{verdict:?}");
-    let taken = sink.answer(&one, &question.request, &reply(MailStep::Data, 250, &[]));
+    let taken = sink.answer(&one, &question.request, &reply(MailStep::Message, 250, &[]));
     assert!(matches!(taken, Verdict::Accepted));
     let refused = reply(MailStep::Recipients, 550, &[("b@example.com", 550)]);
     let refused = sink.answer(&one, &question.request, &refused);
@@ -165,7 +169,7 @@ fn one_refused_recipient_takes_the_mail_from_no_other() {
 fn a_refused_login_gives_no_waiting_recipient_up() {
     let sink = mail("").expect("a table");
     let one = batch(1, 1);
-    let first = sink.verdict(&one, &reply(MailStep::Data, 250, &[("b@example.com", 450)]));
+    let first = sink.verdict(&one, &reply(MailStep::Message, 250, &[("b@example.com", 450)]));
     let Verdict::Ask(first) = first else { panic!("expected a question: {first:?}") };
     for (step, code) in [
         (MailStep::Hello, 421),
@@ -179,7 +183,7 @@ fn a_refused_login_gives_no_waiting_recipient_up() {
         let (was, is) = (&first.request, &next.request);
         assert_eq!((&is.to, is.again), (&was.to, was.again), "{step:?} {code}");
     }
-    for (step, code) in [(MailStep::Recipients, 550), (MailStep::Data, 554)] {
+    for (step, code) in [(MailStep::Recipients, 550), (MailStep::Message, 554)] {
         let refused = reply(step, code, &[("b@example.com", code)]);
         let verdict = sink.answer(&one, &first.request, &refused);
         assert!(matches!(verdict, Verdict::AcceptedBut(None, _)), "{step:?} {code}: {verdict:?}");

@@ -91,14 +91,15 @@ impl MailWire {
         let (mut dialogue, capabilities) = self.greet().await?;
         self.authenticate(&mut dialogue, &capabilities).await?;
         let refused = envelope(&mut dialogue, &capabilities, request).await?;
-        let ready = dialogue.command("DATA").await?;
-        if ready.code != 354 {
-            return Err(End::Told(MailReply { step: MailStep::Data, answer: ready, refused }));
+        let answer = dialogue.command("DATA").await?;
+        if answer.code != 354 {
+            let reply = MailReply { step: MailStep::Data, answer, refused };
+            return Err(given_up(&mut dialogue, reply).await);
         }
         dialogue.message(&request.message, || is_sent.store(true, Ordering::Relaxed)).await?;
         let answer = dialogue.answer().await?;
         dialogue.leave().await;
-        Ok(MailReply { step: MailStep::Data, answer, refused })
+        Ok(MailReply { step: MailStep::Message, answer, refused })
     }
 
     /// Connects, encrypts as it was asked for, and learns what the server can do.
@@ -117,15 +118,18 @@ impl MailWire {
         if let (MailSecurity::On, Some(config)) = (security, &config) {
             dialogue = self.encrypted(dialogue, config.clone()).await?;
         }
-        expect(MailStep::Hello, 220, dialogue.answer().await?)?;
+        let greeting = dialogue.answer().await?;
+        expect(&mut dialogue, MailStep::Hello, 220, greeting).await?;
         let mut capabilities = hello_of(&mut dialogue, hello).await?;
         if let (MailSecurity::Starttls, Some(config)) = (security, config) {
             if !capabilities.starttls {
+                dialogue.leave().await;
                 let why = "the server offers no STARTTLS, so it is sent nothing; where it speaks \
                            TLS from the first byte, set security = \"on\"";
                 return Err(WireError::Unusable(why.to_owned()).into());
             }
-            expect(MailStep::Hello, 220, dialogue.command("STARTTLS").await?)?;
+            let answer = dialogue.command("STARTTLS").await?;
+            expect(&mut dialogue, MailStep::Hello, 220, answer).await?;
             dialogue = self.encrypted(dialogue, config).await?;
             // What was said in the clear does not count.
             capabilities = hello_of(&mut dialogue, hello).await?;
@@ -163,17 +167,18 @@ impl MailWire {
         } else if capabilities.login {
             dialogue.auth_login(user, password.reveal()).await?
         } else {
+            dialogue.leave().await;
             let why = "the server offers neither AUTH PLAIN nor AUTH LOGIN, and a user is given";
             return Err(WireError::Unusable(why.to_owned()).into());
         };
-        expect(MailStep::Auth, 235, answer)
+        expect(dialogue, MailStep::Auth, 235, answer).await
     }
 }
 
 async fn hello_of(dialogue: &mut Dialogue, name: &str) -> Result<Capabilities, End> {
     let answer = dialogue.command(&format!("EHLO {name}")).await?;
     let capabilities = Capabilities::of(&answer.text);
-    expect(MailStep::Hello, 250, answer)?;
+    expect(dialogue, MailStep::Hello, 250, answer).await?;
     Ok(capabilities)
 }
 
@@ -187,7 +192,8 @@ async fn envelope(
     if capabilities.size {
         sender.push_str(&format!(" SIZE={}", request.message.len()));
     }
-    expect(MailStep::Sender, 250, dialogue.command(&sender).await?)?;
+    let answer = dialogue.command(&sender).await?;
+    expect(dialogue, MailStep::Sender, 250, answer).await?;
     let mut refused = Vec::new();
     for recipient in &request.to {
         let answer = dialogue.command(&format!("RCPT TO:<{recipient}>")).await?;
@@ -198,17 +204,29 @@ async fn envelope(
     match refused.last() {
         Some((_, answer)) if refused.len() == request.to.len() => {
             let (step, answer) = (MailStep::Recipients, answer.clone());
-            Err(End::Told(MailReply { step, answer, refused }))
+            Err(given_up(dialogue, MailReply { step, answer, refused }).await)
         }
         _ => Ok(refused),
     }
 }
 
-fn expect(step: MailStep, code: u16, answer: MailAnswer) -> Result<(), End> {
+async fn expect(
+    dialogue: &mut Dialogue,
+    step: MailStep,
+    code: u16,
+    answer: MailAnswer,
+) -> Result<(), End> {
     match answer.code == code {
         true => Ok(()),
-        false => Err(End::Told(MailReply { step, answer, refused: Vec::new() })),
+        false => Err(given_up(dialogue, MailReply { step, answer, refused: Vec::new() }).await),
     }
+}
+
+/// The end of a dialogue that the server refused to go on with; leave is taken of it all the same
+/// (RFC 5321, 4.1.1.10).
+async fn given_up(dialogue: &mut Dialogue, reply: MailReply) -> End {
+    dialogue.leave().await;
+    End::Told(reply)
 }
 
 impl Wire<Mail> for MailWire {

@@ -8,6 +8,7 @@ mod commands;
 mod demo;
 mod doubles;
 mod http;
+mod mail;
 mod otlp;
 mod patience;
 mod program;

@@ -50,7 +50,7 @@ fn answer(code: u16) -> MailAnswer {
 }
 
 fn refused_for_now(step: MailStep) -> Result<MailReply, WireError> {
-    let code = if step == MailStep::Data { 250 } else { 450 };
+    let code = if step == MailStep::Message { 250 } else { 450 };
     let refused = vec![("b@example.com".to_owned(), answer(450))];
     Ok(MailReply { step, answer: answer(code), refused })
 }
@@ -61,7 +61,7 @@ impl Wire<Mail> for Greylisting {
         self.sent_to.lock().unwrap().push(request.to);
         Box::pin(async move {
             sleep(Duration::from_millis(1)).await;
-            if is_first { refused_for_now(MailStep::Data) } else { (self.later)() }
+            if is_first { refused_for_now(MailStep::Message) } else { (self.later)() }
         })
     }
 }

@@ -120,21 +120,16 @@ impl Dialogue {
 
     /// Reads one answer, of one line or several; its text keeps its lines.
     pub(super) async fn answer(&mut self) -> Result<MailAnswer, WireError> {
-        let mut text = String::new();
+        let (mut known, mut text) = (None, String::new());
         for _ in 0..MAX_LINES {
-            let mut line = Vec::new();
-            let read = (&mut self.0).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).await;
-            read.map_err(|error| WireError::NotSent(error.to_string()))?;
-            let line = String::from_utf8_lossy(&line);
-            let Some((code, more, words)) = parsed(line.trim_end_matches(['\r', '\n'])) else {
-                let why = if line.is_empty() {
-                    "the server hung up".to_owned()
-                } else {
-                    "the answer is not of a mail server".to_owned()
-                };
-                return Err(WireError::NotSent(why));
+            let line = self.line().await?;
+            let Some((code, more, words)) = parsed(&line) else {
+                return Err(not_sent("the answer is not of a mail server"));
             };
-            if !text.is_empty() {
+            if known.is_some_and(|known| known != code) {
+                return Err(not_sent("the lines of the answer have different codes"));
+            }
+            if known.replace(code).is_some() {
                 text.push('\n');
             }
             text.extend(words.chars().filter(|c| !c.is_control()).take(MAX_TEXT_CHARS));
@@ -145,6 +140,23 @@ impl Dialogue {
         Err(WireError::NotSent(format!("the answer has more than {MAX_LINES} lines")))
     }
 
+    /// One line of an answer, without its end. Half a line is none: the rest may say otherwise.
+    async fn line(&mut self) -> Result<String, WireError> {
+        let mut line = Vec::new();
+        let read = (&mut self.0).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).await;
+        let read = read.map_err(|error| WireError::NotSent(error.to_string()))?;
+        match line.strip_suffix(b"\n") {
+            Some(line) => {
+                Ok(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned())
+            }
+            None if read == 0 => Err(not_sent("the server hung up")),
+            None if read as u64 == MAX_LINE_BYTES => {
+                Err(not_sent("a line of the answer is longer than 4 KiB"))
+            }
+            None => Err(not_sent("the server hung up within an answer")),
+        }
+    }
+
     async fn write(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let stream = self.0.get_mut();
         let written = async {
@@ -153,6 +165,10 @@ impl Dialogue {
         };
         written.await.map_err(|error| WireError::NotSent(error.to_string()))
     }
+}
+
+fn not_sent(why: &str) -> WireError {
+    WireError::NotSent(why.to_owned())
 }
 
 /// Code, whether more lines follow, and text.
@@ -206,11 +222,73 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_has_a_limit_and_its_rest_answers_nothing_else() {
+        let most = MAX_LINE_BYTES as usize;
+        let line = |bytes: usize| format!("250 {}\r\n", "x".repeat(bytes - 6));
+        let more = "250-more\r\n".repeat(MAX_LINES);
+        for (sent, expected) in [
+            (line(most), Ok(MAX_TEXT_CHARS)),
+            (line(most + 1), Err("longer than 4 KiB")),
+            // The rest of it looks like a success.
+            (format!("550 {}250 ok\r\n", "x".repeat(most - 4)), Err("longer than 4 KiB")),
+            (format!("{}250 ok\r\n", &more[10..]), Ok(5 * (MAX_LINES - 1) + 2)),
+            (format!("{more}250 ok\r\n"), Err("more than 100 lines")),
+        ] {
+            let (mut server, ours) = tokio::io::duplex(16 * 1024);
+            server.write_all(sent.as_bytes()).await.expect("room");
+            let answer = Dialogue::over(ours).answer().await;
+            match (answer, expected) {
+                (Ok(answer), Ok(chars)) => {
+                    assert_eq!((answer.code, answer.text.len()), (250, chars))
+                }
+                (Err(WireError::NotSent(why)), Err(words)) => assert!(why.contains(words), "{why}"),
+                (answer, expected) => panic!("{answer:?}, expected {expected:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_echoed_is_not_shown() {
+        for (answers, by_login) in [
+            ("535 \0 hunter2 aHVudGVyMg==\r\n", false),
+            ("334 u\r\n334 p\r\n535 hunter2\r\n", true),
+        ] {
+            let (mut server, ours) = tokio::io::duplex(1024);
+            server.write_all(answers.as_bytes()).await.expect("room");
+            let mut dialogue = Dialogue::over(ours);
+            let answer = match by_login {
+                true => dialogue.auth_login("me", "hunter2").await,
+                false => dialogue.auth_plain("me", "hunter2").await,
+            };
+            let answer = answer.expect("an answer");
+            assert!(answer.code == 535 && answer.text.contains("***"), "{answer}");
+            assert!(!answer.text.contains("hunter2"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
     async fn answers_are_whole_or_none() {
         for (sent, expected) in [
             ("250 ok\r\n", Some((250, "ok"))),
             ("250-a\r\n250-b\r\n250 c\r\n", Some((250, "a\nb\nc"))),
             ("421\r\n", Some((421, ""))),
+            ("250 a bare end\n", Some((250, "a bare end"))),
+            // A first line without words takes no other's place.
+            ("250-\r\n250-STARTTLS\r\n250 \r\n", Some((250, "\nSTARTTLS\n"))),
+            ("250 \x1b[2J\u{7f}ok\u{202e}\r\n", Some((250, "[2Jok\u{202e}"))),
+            ("250 \u{fffd}\r\n", Some((250, "\u{fffd}"))),
+            // What one line says another may not take back.
+            ("550-no such user\r\n250 ok\r\n", None),
+            ("250-a\r\ngarbage\r\n250 c\r\n", None),
+            // Half a line may have been the beginning of another.
+            ("250", None),
+            ("250 o", None),
+            ("250-a\r\n250", None),
+            ("150 not of SMTP\r\n", None),
+            ("600 nor this\r\n", None),
+            ("250_ok\r\n", None),
+            ("2\u{b2}0 ok\r\n", None),
+            ("\r\n", None),
             ("HTTP/1.1 400 Bad Request\r\n", None),
             ("25x no\r\n", None),
             ("", None),

@@ -15,6 +15,7 @@ pub(crate) mod mattermost;
 pub(crate) mod pagerduty;
 pub(crate) mod rocket_chat;
 pub(crate) mod slack;
+pub(crate) mod smtp;
 pub(crate) mod sysdig;
 pub(crate) mod sysdig_events;
 pub(crate) mod teams;
