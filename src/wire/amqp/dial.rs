@@ -142,3 +142,36 @@ fn bytes_of(message: Result<Message, tungstenite::Error>) -> Option<io::Result<B
         Err(error) => Some(Err(io::Error::other(error))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_whether_tls_is_spoken_and_at_which_port() {
+        for (endpoint, websocket, expected) in [
+            (None, false, (true, 5671)),
+            (None, true, (true, 443)),
+            (Some("amqps://gateway"), false, (true, 5671)),
+            (Some("amqps://gateway:9"), true, (true, 9)),
+            (Some("amqp://localhost"), false, (false, 5672)),
+            (Some("amqp://localhost"), true, (false, 80)),
+        ] {
+            let endpoint = endpoint.map(str::to_owned);
+            let connection = AmqpConnection { endpoint, websocket, ..AmqpConnection::default() };
+            let way = way(&connection).expect("an address");
+            assert_eq!((way.is_tls, way.port), expected, "{connection:?}");
+        }
+        let namespace = "two words".to_owned();
+        let connection = AmqpConnection { namespace, ..AmqpConnection::default() };
+        assert!(check(&connection).is_err());
+    }
+
+    #[test]
+    fn only_binary_frames_carry_anything() {
+        let bytes = |message| bytes_of(Ok(message)).map(|bytes| bytes.ok());
+        assert_eq!(bytes(Message::binary(&b"AMQP"[..])), Some(Some(Bytes::from("AMQP"))));
+        assert_eq!(bytes(Message::Ping(Bytes::new())), None);
+        assert_eq!(bytes(Message::text("AMQP")), Some(None));
+    }
+}

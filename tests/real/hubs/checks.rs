@@ -119,7 +119,8 @@ fn busy(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
     let hubs = of(counterpart)?;
     hubs.create("busy")?;
     hubs.script("busy", json!([{ "reject": "com.microsoft:server-busy" }]))?;
-    let mut program = Program::start(&hubs.lines("busy", ""))?;
+    // What was under way already would come at once.
+    let mut program = Program::start(&hubs.lines("busy", "batch.in_flight = 1"))?;
     let feed = program.publish(FEW)?;
     program.settled(&feed)?;
     program.stop()?;
