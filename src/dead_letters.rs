@@ -1,11 +1,13 @@
 //! What will never be accepted: the event, why, and all that is needed to send it again.
 //!
 //! One NDJSON file a sink under `dead/`, and one before it (`.1`); together they stay within
-//! `journal.dead_letters.max`. A dead letter is on disk before its event is settled, so a crash
-//! between the two can tell it twice and never not at all.
+//! `journal.dead_letters.max`, for which the largest letters leave something out, and say what. A
+//! dead letter is on disk before its event is settled, so a crash between the two can tell it twice
+//! and never not at all.
 
 use std::{
-    fs,
+    borrow::Cow,
+    fs::{self, File},
     io::{self, Write},
     panic::catch_unwind,
     path::{Path, PathBuf},
@@ -18,10 +20,16 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Record, Stream, json};
 
-use crate::journal::Journal;
+use crate::{
+    journal::Journal,
+    lines::{folder_of, whole_lines},
+};
 
 /// How long to wait before a dead letter that could not be written is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// What is written at once, in bytes. A letter that is longer leaves out what its message says, too.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Where one sink's dead letters go.
 #[derive(Debug, Clone)]
@@ -50,7 +58,10 @@ struct Line<'a> {
     /// The relay's own bytes, base64: the way back.
     message: Option<String>,
     /// What was sent for it.
-    record: Option<std::borrow::Cow<'a, str>>,
+    record: Option<Cow<'a, str>>,
+    /// What was there and made the letter too long.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<&'static str>,
 }
 
 /// Why an event is set aside.
@@ -59,7 +70,7 @@ pub(crate) struct Death<'a> {
     pub(crate) sequence: u64,
     /// What was sent; nothing where it never became a record.
     pub(crate) record: Option<Record<'a>>,
-    pub(crate) reason: &'a str,
+    pub(crate) reason: Cow<'a, str>,
     /// Attempts made with this event in the request.
     pub(crate) attempts: u32,
 }
@@ -75,9 +86,34 @@ impl DeadLetters {
     pub(crate) async fn bury(&self, journal: &Journal, deaths: &[Death<'_>]) {
         let mut lines = Vec::new();
         for death in deaths {
-            lines.extend_from_slice(&self.line(journal, death).await);
-            lines.push(b'\n');
+            let line = self.line(journal, death).await;
+            if !lines.is_empty() && lines.len() + line.len() > self.write_bytes() {
+                self.keep(std::mem::take(&mut lines)).await;
+            }
+            lines.extend_from_slice(&line);
         }
+        if !lines.is_empty() {
+            self.keep(lines).await;
+        }
+        if let Some(death) = deaths.last() {
+            tracing::error!(
+                sink = %self.sink, stream = %death.stream, sequence = death.sequence,
+                reason = &*death.reason, events = deaths.len(), path = %self.path.display(),
+                "events will never be accepted and were set aside as dead letters"
+            );
+        }
+    }
+
+    /// What one file may hold, in bytes.
+    fn file_bytes(&self) -> usize {
+        usize::try_from(self.max_bytes / 2).unwrap_or(usize::MAX)
+    }
+
+    fn write_bytes(&self) -> usize {
+        WRITE_BYTES.min(self.file_bytes())
+    }
+
+    async fn keep(&self, lines: Vec<u8>) {
         let lines: Arc<[u8]> = lines.into();
         while let Err(error) = self.write(lines.clone()).await {
             tracing::error!(
@@ -85,13 +121,6 @@ impl DeadLetters {
                 "dead letters could not be written; their batch waits until they can"
             );
             tokio::time::sleep(RETRY_EVERY).await;
-        }
-        if let Some(death) = deaths.last() {
-            tracing::error!(
-                sink = %self.sink, stream = %death.stream, sequence = death.sequence,
-                reason = death.reason, events = deaths.len(), path = %self.path.display(),
-                "events will never be accepted and were set aside as dead letters"
-            );
         }
     }
 
@@ -110,19 +139,44 @@ impl DeadLetters {
             // What brought it here may have been a panic of this very code.
             catch_unwind(|| as_json(*arrival, *kind, bytes)).ok().flatten()
         });
-        let line = Line {
+        let mut line = Line {
             time: jiff::Timestamp::now().to_string(),
             sink: &self.sink,
             stream: death.stream,
             sequence: death.sequence,
             id: death.record.map(|record| record.id.to_string()),
-            reason: death.reason,
+            reason: &death.reason,
             attempts: death.attempts,
             event,
             message: message.map(|(_, _, bytes)| STANDARD.encode(bytes)),
             record: death.record.map(|record| String::from_utf8_lossy(record.bytes)),
+            left_out: Vec::new(),
         };
-        serde_json::to_vec(&line).expect("a line of texts and numbers is JSON")
+        line.within(self.write_bytes(), self.file_bytes())
+    }
+}
+
+impl Line<'_> {
+    /// The line as it is written. Beyond `usual_bytes` it leaves out what the message says too,
+    /// beyond `max_bytes` the message as well.
+    fn within(&mut self, usual_bytes: usize, max_bytes: usize) -> Vec<u8> {
+        let mut text = self.text();
+        if text.len() > usual_bytes {
+            let gone = [self.event.take().map(|_| "event"), self.record.take().map(|_| "record")];
+            self.left_out.extend(gone.into_iter().flatten());
+            text = self.text();
+        }
+        if text.len() > max_bytes {
+            self.left_out.extend(self.message.take().map(|_| "message"));
+            text = self.text();
+        }
+        text
+    }
+
+    fn text(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec(self).expect("a line of texts and numbers is JSON");
+        text.push(b'\n');
+        text
     }
 }
 
@@ -145,22 +199,44 @@ async fn message_at(
     (found == sequence).then(|| (arrival, kind, bytes.to_vec()))
 }
 
-fn append(path: &Path, line: &[u8], max_bytes: u64) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
+fn append(path: &Path, lines: &[u8], max_bytes: u64) -> io::Result<()> {
+    if let Some(folder) = folder_of(path) {
         fs::create_dir_all(folder)?;
     }
-    let size = fs::metadata(path).map(|file| file.len()).unwrap_or(0);
-    if size > 0 && size + line.len() as u64 > max_bytes / 2 {
+    let (mut file, mut start) = open(path)?;
+    if start > 0 && start + lines.len() as u64 > max_bytes / 2 {
         fs::rename(path, before(path))?;
+        (file, start) = open(path)?;
     }
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-    let start = file.metadata()?.len();
-    let written = file.write_all(line).and_then(|()| file.sync_data());
+    let written = file.write_all(lines).and_then(|()| file.sync_data());
     if written.is_err() {
-        // Half a line would spoil the next one. Cutting it is all that is left to try.
+        // Half a line would spoil the next one. If it cannot be cut now, the next write does.
         let _ = file.set_len(start);
     }
-    written
+    written?;
+    if start == 0 { sync_names(path) } else { Ok(()) }
+}
+
+/// The file and its length, once what a killed process left of its last line is cut off.
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let file = fs::OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let bytes = file.metadata()?.len();
+    // Without a line end there is no letter in it: the folder is ours alone.
+    let whole = whole_lines(&file, bytes)?.unwrap_or(0);
+    if whole < bytes {
+        file.set_len(whole)?;
+        tracing::warn!(path = %path.display(), bytes = bytes - whole, "cut a torn dead letter");
+    }
+    Ok((file, whole))
+}
+
+/// Makes the names of new files safe from a power cut, and that of the folder they are in.
+fn sync_names(path: &Path) -> io::Result<()> {
+    let folder = folder_of(path);
+    for folder in [folder, folder.and_then(folder_of)].into_iter().flatten() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn before(path: &Path) -> PathBuf {
@@ -185,5 +261,74 @@ mod tests {
         assert!(newest.len() + older.len() <= 1000);
         assert!(newest.ends_with("99\n"));
         assert_eq!(older.lines().chain(newest.lines()).map(str::len).max(), Some(99));
+    }
+
+    #[test]
+    fn a_letter_torn_by_a_kill_is_cut_and_spoils_no_other() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("siem.ndjson");
+        for (torn, whole) in [("{\"n\":1}\n{\"n\":", "{\"n\":1}\n"), ("{\"n\"", ""), ("\0\0\0", "")]
+        {
+            fs::write(&path, torn).expect("a torn file");
+            append(&path, b"{\"n\":2}\n", 1000).expect("written");
+            let text = fs::read_to_string(&path).expect("a file");
+            assert_eq!(text, format!("{whole}{{\"n\":2}}\n"));
+        }
+    }
+
+    #[test]
+    fn a_long_letter_leaves_out_what_its_room_does_not_hold() {
+        let event = RawValue::from_string("{\"a\":1}".to_owned()).expect("JSON");
+        let line = || Line {
+            time: String::new(),
+            sink: "siem",
+            stream: Stream::Alert,
+            sequence: 7,
+            id: None,
+            reason: "why",
+            attempts: 1,
+            event: Some(event.clone()),
+            message: Some("m".repeat(400)),
+            record: Some("r".repeat(400).into()),
+            left_out: Vec::new(),
+        };
+        let read = |usual_bytes, max_bytes| {
+            let text = line().within(usual_bytes, max_bytes);
+            assert!(text.ends_with(b"\n") && text.len() <= max_bytes);
+            let value: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+            let there = ["event", "record", "message"].map(|key| !value[key].is_null());
+            (there, value["left_out"].clone())
+        };
+        let left_out = |names: &[&str]| serde_json::json!(names);
+        assert_eq!(read(2000, 2000), ([true; 3], serde_json::Value::Null));
+        let (there, gone) = read(600, 2000);
+        assert_eq!((there, gone), ([false, false, true], left_out(&["event", "record"])));
+        let (there, gone) = read(300, 300);
+        assert_eq!((there, gone), ([false; 3], left_out(&["event", "record", "message"])));
+    }
+
+    #[tokio::test]
+    async fn however_many_are_buried_at_once_the_files_stay_within_their_room() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = crate::journal::Options::new(&crate::config::JournalConfig {
+            path: folder.path().to_owned(),
+            ..Default::default()
+        });
+        let (journal, _writer) = Journal::open(options).await.expect("a journal");
+        let letters = DeadLetters::new(folder.path(), "siem", 100_000);
+        let reason = "r".repeat(2_000);
+        let death = |sequence| Death {
+            stream: Stream::Alert,
+            sequence,
+            record: None,
+            reason: Cow::Borrowed(&*reason),
+            attempts: 0,
+        };
+        letters.bury(&journal, &(0..200).map(death).collect::<Vec<_>>()).await;
+        let sizes = [letters.path.to_path_buf(), before(&letters.path)]
+            .map(|path| fs::metadata(path).expect("a file").len());
+        assert!(sizes.iter().all(|bytes| (1..=50_000).contains(bytes)), "{sizes:?}");
+        let newest = fs::read_to_string(&*letters.path).expect("a file");
+        assert!(newest.lines().last().is_some_and(|line| line.contains("\"sequence\":199")));
     }
 }

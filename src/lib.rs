@@ -27,6 +27,7 @@
 //! - `pace`: backoff and rate as values; pure
 //! - `clock`: the time of day, for what outlives a restart
 //! - `dead_letters`: what will never be accepted, and why
+//! - `lines`: where the last whole line of a file ends
 //! - [`wire`]: the only outgoing connections
 //! - `grpc`: what every gRPC client of ours shares
 //! - `ledger`, `meter`, [`status`]: what became of every event, and of every attempt
@@ -69,6 +70,7 @@ mod grpc;
 pub mod journal;
 mod lane;
 mod ledger;
+mod lines;
 mod meter;
 mod pace;
 pub mod relay;

@@ -29,7 +29,7 @@ pub(crate) struct Gate<P: Reach> {
     sink: Arc<str>,
     pace: Mutex<Pace>,
     changed: Notify,
-    rate: Option<Rate>,
+    rate: Option<tokio::sync::Mutex<Rate>>,
     target: Arc<Target<P>>,
     meter: Arc<Meter>,
 }
@@ -47,7 +47,7 @@ impl<P: Reach> Gate<P> {
         target: Arc<Target<P>>,
         meter: Arc<Meter>,
     ) -> Self {
-        let rate = rate_per_second.map(Rate::new);
+        let rate = rate_per_second.map(|rate| tokio::sync::Mutex::new(Rate::new(rate)));
         let (pace, changed) = (Mutex::new(Pace::new()), Notify::new());
         Self { sink, pace, changed, rate, target, meter }
     }
@@ -56,13 +56,21 @@ impl<P: Reach> Gate<P> {
     pub(crate) async fn pass(&self) -> Pass<'_, P> {
         loop {
             let pass = self.leave().await;
-            while let Some(Err(wait)) = self.rate.as_ref().map(Rate::take) {
-                sleep(wait).await;
-            }
+            self.turn().await;
             // While it waited for its turn, another's answer may have stopped the destination.
             if pass.ticket.is_some_and(|ticket| self.pace().is_current(ticket)) {
                 return pass;
             }
+        }
+    }
+
+    /// Waits until the published rate allows one more request.
+    pub(crate) async fn turn(&self) {
+        let Some(rate) = &self.rate else { return };
+        // In line: many questions must not keep the next batch from its turn.
+        let rate = rate.lock().await;
+        while let Err(wait) = rate.take() {
+            sleep(wait).await;
         }
     }
 
@@ -109,10 +117,14 @@ impl<P: Reach> Gate<P> {
             let mut pace = self.pace();
             let before = state_of(&pace);
             change(&mut pace);
-            (before, state_of(&pace))
+            let after = state_of(&pace);
+            if before != after {
+                // While the pace is held, or of two changes the older might be the one that stays.
+                self.meter.show(after);
+            }
+            (before, after)
         };
         if before != after {
-            self.meter.show(after);
             let last_error = self.meter.last_error().unwrap_or_default();
             match after {
                 LaneState::Parked => tracing::error!(
@@ -192,5 +204,44 @@ fn state_of(pace: &Pace) -> LaneState {
         LaneState::Parked
     } else {
         LaneState::Waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sidearm_sinks::contract::{Append, Destination};
+
+    use super::*;
+    use crate::{
+        config::{Environment, SinkConfig, read},
+        wire::RealWires,
+    };
+
+    fn gate() -> Gate<Append> {
+        let file = "[sinks.out]\nstdout = {}\n";
+        let mut config = read(file, "f.toml", &Environment::fixed([])).expect("nothing is wrong");
+        let SinkConfig { destination, rebuild, .. } = config.sinks.remove(0);
+        let Destination::Append(sink) = destination else { panic!("standard output") };
+        let target = Target::new("out", sink, rebuild, Arc::new(RealWires)).expect("a wire");
+        Gate::new("out".into(), None, Arc::new(target), Arc::new(Meter::new()))
+    }
+
+    /// Many times, as the moment in which it would go wrong is short.
+    #[test]
+    fn the_state_that_is_shown_is_the_gates_own() {
+        let gate = gate();
+        for round in 0..5_000 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| gate.present().trouble(None, "busy"));
+                scope.spawn(|| {
+                    gate.pace().probe_now(Instant::now());
+                    let answer = gate.pace().ask(Instant::now());
+                    if let Answer::Now(ticket) = answer {
+                        Pass { gate: &gate, ticket: Some(ticket) }.well();
+                    }
+                });
+            });
+            assert_eq!(gate.meter.state(), state_of(&gate.pace()), "round {round}");
+        }
     }
 }

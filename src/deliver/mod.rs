@@ -11,9 +11,9 @@ mod once;
 mod slot;
 mod target;
 
-use std::{borrow::Cow, ops::Range, sync::Arc, time::Duration};
+use std::{borrow::Cow, mem::discriminant, ops::Range, sync::Arc, time::Duration};
 
-use sidearm_sinks::contract::{Batch, Question, Verdict};
+use sidearm_sinks::contract::{Batch, Question, Record, Verdict};
 use tokio::time::{Instant, sleep, sleep_until};
 
 pub(crate) use self::{
@@ -38,8 +38,6 @@ use crate::{
 /// How long to wait before a question whose answer was lost is asked again: at first, and at most.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
-/// Dead letters written at once.
-const DEAD_AT_ONCE: usize = 64;
 
 /// A lane's way to its destination.
 pub(crate) struct Delivery<P: Reach> {
@@ -57,6 +55,36 @@ struct Part {
     stands_for: Option<StandsFor>,
 }
 
+impl Part {
+    /// The dead letters of some of its records, each with the reason.
+    fn deaths<'a>(&'a self, dead: impl IntoIterator<Item = (usize, &'a str)>) -> Vec<Death<'a>> {
+        let records: Vec<Record<'a>> = self.batch.records().collect();
+        let events = self.stands_for.map(|all| all.events);
+        let death = |(index, why): (usize, &'a str)| Death {
+            stream: self.batch.stream(),
+            sequence: records[index].sequence,
+            record: Some(records[index]),
+            reason: reason_of(why, events),
+            attempts: self.attempts,
+        };
+        dead.into_iter().map(death).collect()
+    }
+}
+
+/// The dead letters of events that never became a record.
+fn unsendable(filled: &Filled) -> Vec<Death<'_>> {
+    let events = filled.digest.as_ref().map(|message| message.digest.events);
+    let dead = filled.dead.iter();
+    dead.map(|(sequence, why)| Death {
+        stream: filled.stream,
+        sequence: *sequence,
+        record: None,
+        reason: reason_of(why, events),
+        attempts: 0,
+    })
+    .collect()
+}
+
 /// What a digest message's only record stands for.
 #[derive(Debug, Clone, Copy)]
 struct StandsFor {
@@ -66,15 +94,25 @@ struct StandsFor {
     head: u64,
 }
 
-/// Neighbours within a part that come again: as they are, or halved for this reason.
+/// Neighbours within a part that come again.
 struct Run {
     place: Range<usize>,
-    too_large: Option<String>,
+    how: Again,
+}
+
+/// How records come again.
+enum Again {
+    /// As they are: nothing was said against them, or it is us who were refused.
+    AsTheyAre,
+    /// As they are, for as long as the journal holds them.
+    Later,
+    /// Halved, for this reason.
+    Halved(String),
 }
 
 impl Run {
-    fn goes_on(&self, index: usize, is_too_large: bool) -> bool {
-        self.place.end == index && self.too_large.is_some() == is_too_large
+    fn goes_on(&self, index: usize, how: &Again) -> bool {
+        self.place.end == index && discriminant(&self.how) == discriminant(how)
     }
 }
 
@@ -166,10 +204,8 @@ impl<P: Reach> Delivery<P> {
                 counts.accepted += part.batch.len() as u64;
             }
             Verdict::Partly { refused, why } => self.partly(&part, refused, &why, counts).await,
-            Verdict::Later(..) if self.is_retired(&part) => {
-                counts.shed += part.batch.len() as u64;
-            }
-            Verdict::Later(..) | Verdict::Blocked(_) | Verdict::Ask(_) => parts.push(part),
+            Verdict::Later(..) => self.again(part, parts, counts),
+            Verdict::Blocked(_) | Verdict::Ask(_) => parts.push(part),
             Verdict::Smaller(why) | Verdict::Never(why) => {
                 self.halve(part, &why, parts, counts).await;
             }
@@ -188,8 +224,17 @@ impl<P: Reach> Delivery<P> {
         }
     }
 
-    /// Whether the journal has given all of it up meanwhile. What a destination answers *later* to
-    /// for longer than that is shed, or one event it never decides on would hold its place for ever.
+    /// Has a part tried again that was answered *later*. Once the journal has given all of it up it
+    /// is shed: one event that a destination never decides on would hold its place for ever.
+    fn again(&self, part: Part, parts: &mut Vec<Part>, counts: &mut Counts) {
+        if self.is_retired(&part) {
+            counts.shed += part.batch.len() as u64;
+        } else {
+            parts.push(part);
+        }
+    }
+
+    /// Whether the journal has given all of it up meanwhile.
     fn is_retired(&self, Part { batch, stands_for, .. }: &Part) -> bool {
         let end = batch.record(batch.len() - 1).sequence + 1;
         stands_for.map_or(end, |all| all.head) <= self.journal.first(batch.stream())
@@ -204,30 +249,34 @@ impl<P: Reach> Delivery<P> {
         counts: &mut Counts,
     ) {
         let mut runs: Vec<Run> = Vec::new();
+        let mut dead: Vec<(usize, String)> = Vec::new();
         for (index, verdict) in each.into_iter().enumerate() {
-            let too_large = match verdict {
+            let how = match verdict {
                 Verdict::Accepted | Verdict::AcceptedBut(..) => {
                     counts.accepted += 1;
                     continue;
                 }
                 Verdict::Never(why) => {
-                    let one = Part { batch: part.batch.cut(index..index + 1), ..part };
-                    self.bury(&one, &why, counts).await;
+                    dead.push((index, why));
                     continue;
                 }
-                Verdict::Smaller(why) => Some(why),
-                _ => None,
+                Verdict::Smaller(why) => Again::Halved(why),
+                Verdict::Later(hint, _) if hint != Some(Duration::ZERO) => Again::Later,
+                _ => Again::AsTheyAre,
             };
             match runs.last_mut() {
-                Some(run) if run.goes_on(index, too_large.is_some()) => run.place.end += 1,
-                _ => runs.push(Run { place: index..index + 1, too_large }),
+                Some(run) if run.goes_on(index, &how) => run.place.end += 1,
+                _ => runs.push(Run { place: index..index + 1, how }),
             }
         }
+        self.bury(&part.deaths(dead.iter().map(|(index, why)| (*index, &**why)))).await;
+        counts.dead += dead.len() as u64;
         for run in runs.into_iter().rev() {
-            let again = Part { batch: part.batch.cut(run.place), ..part };
-            match run.too_large {
-                Some(why) => self.halve(again, &why, parts, counts).await,
-                None => parts.push(again),
+            let rest = Part { batch: part.batch.cut(run.place), ..part };
+            match run.how {
+                Again::Halved(why) => self.halve(rest, &why, parts, counts).await,
+                Again::Later => self.again(rest, parts, counts),
+                Again::AsTheyAre => parts.push(rest),
             }
         }
     }
@@ -239,7 +288,10 @@ impl<P: Reach> Delivery<P> {
                 parts.push(Part { batch: second, ..part });
                 parts.push(Part { batch: first, ..part });
             }
-            None => self.bury(&part, why, counts).await,
+            None => {
+                self.bury(&part.deaths([(0, why)])).await;
+                counts.dead += 1;
+            }
         }
     }
 
@@ -252,54 +304,21 @@ impl<P: Reach> Delivery<P> {
             "the destination refused {refused} of {records} events sent as one, \
              and does not say which: {why}"
         );
-        for place in 0..records {
-            let one = Part { batch: part.batch.cut(place..place + 1), ..*part };
-            self.write_down(&one, &reason).await;
-        }
+        self.bury(&part.deaths((0..records).map(|index| (index, &*reason)))).await;
         counts.dead += refused as u64;
         counts.accepted += (records - refused) as u64;
     }
 
-    async fn bury(&self, part: &Part, reason: &str, counts: &mut Counts) {
-        self.write_down(part, reason).await;
-        counts.dead += 1;
-    }
-
-    /// Writes the only event of a part down as a dead letter.
-    async fn write_down(&self, part: &Part, reason: &str) {
-        let record = part.batch.record(0);
-        let reason = &*reason_of(reason, part.stands_for.map(|all| all.events));
-        let death = Death {
-            stream: part.batch.stream(),
-            sequence: record.sequence,
-            record: Some(record),
-            reason,
-            attempts: part.attempts,
-        };
-        self.dead_letters.bury(&self.journal, &[death]).await;
-        self.meter.trouble(reason);
-    }
-
     async fn bury_unsendable(&self, filled: &Filled, counts: &mut Counts) {
-        let events = filled.digest.as_ref().map(|message| message.digest.events);
-        let dead: Vec<_> =
-            filled.dead.iter().map(|(at, why)| (*at, reason_of(why, events))).collect();
-        for dead in dead.chunks(DEAD_AT_ONCE) {
-            let deaths: Vec<Death<'_>> = dead
-                .iter()
-                .map(|(sequence, reason)| Death {
-                    stream: filled.stream,
-                    sequence: *sequence,
-                    record: None,
-                    reason,
-                    attempts: 0,
-                })
-                .collect();
-            self.dead_letters.bury(&self.journal, &deaths).await;
-            counts.dead += dead.len() as u64;
-        }
-        if let Some((_, reason)) = filled.dead.last() {
-            self.meter.trouble(reason);
+        self.bury(&unsendable(filled)).await;
+        counts.dead += filled.dead.len() as u64;
+    }
+
+    /// Writes dead letters down, all in one go.
+    async fn bury(&self, deaths: &[Death<'_>]) {
+        self.dead_letters.bury(&self.journal, deaths).await;
+        if let Some(last) = deaths.last() {
+            self.meter.trouble(&last.reason);
         }
     }
 
@@ -324,6 +343,8 @@ impl<P: Reach> Delivery<P> {
         let mut patience = ASK_AGAIN_AFTER;
         while Instant::now() < deadline {
             sleep_until(deadline.min(Instant::now() + question.wait)).await;
+            // A question is a request: the destination counts it as one.
+            self.gate.turn().await;
             let current = self.target.current();
             match self.attempt(&current, batch, Some(question.request.clone())).await {
                 Ended::Answered(Verdict::Ask(next)) => question = next,

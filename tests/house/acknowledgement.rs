@@ -82,6 +82,25 @@ async fn a_destination_without_the_promised_acknowledgements_parks_its_lane() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_counts_as_a_request_against_the_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = Script::acknowledging(not_yet);
+    let mut house = House::new(15);
+    let wires = ScriptedWires::default().with("siem", &script);
+    let config = ACKNOWLEDGED.replace("batch.events", "rate_per_second = 0.5\nbatch.events");
+    let engine = house.engine(folder.path(), &config, wires).await;
+    house.subscribed(Stream::Alert).await;
+    house.publish(Stream::Alert, 100).await;
+    eventually("all taken", || script.taken().len() >= 100).await;
+    let requests =
+        || books(&engine.status().read(), "siem").requests.values().copied().sum::<u64>();
+    let before = requests();
+    sleep(Duration::from_secs(100)).await;
+    let made = requests() - before;
+    assert!((1..=51).contains(&made), "{made} requests in 100 s at one in two seconds");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_in_waiting_holds_up_no_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     let script = Script::willing();

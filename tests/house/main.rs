@@ -10,6 +10,7 @@ mod crash;
 mod delivery;
 mod desk;
 mod digest;
+mod each;
 mod mail;
 mod partly;
 mod people;

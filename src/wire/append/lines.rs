@@ -7,7 +7,6 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -21,11 +20,7 @@ use super::{
     failed,
     old_files::{self, STAMP},
 };
-
-/// No torn line is longer: batches are smaller.
-const MAX_TORN_BYTES: u64 = 64 * 1024 * 1024;
-/// A torn line's beginning is looked for in steps of this size.
-const STEP_BYTES: usize = 64 * 1024;
+use crate::lines::{folder_of, whole_lines};
 
 /// The file, and what is known of its past.
 #[derive(Debug)]
@@ -175,40 +170,12 @@ fn open(path: &Path) -> Result<Opened, WireError> {
     Ok(Opened { file, bytes, born, is_regular: metadata.is_file() })
 }
 
-/// How many of a file's bytes are whole lines. Nothing where it looks like another's file: no line
-/// end at all, and not the beginning of one of our objects.
-fn whole_lines(file: &File, bytes: u64) -> io::Result<Option<u64>> {
-    let mut end = bytes;
-    let mut step = vec![0; 1];
-    while end > 0 && bytes - end < MAX_TORN_BYTES {
-        let start = end.saturating_sub(step.len() as u64);
-        let part = &mut step[..(end - start) as usize];
-        file.read_exact_at(part, start)?;
-        if let Some(place) = part.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(Some(start + place as u64 + 1));
-        }
-        let is_ours = start > 0 || part.first() == Some(&b'{');
-        if !is_ours {
-            return Ok(None);
-        }
-        end = start;
-        // The last byte mostly says it all.
-        step.resize(STEP_BYTES, 0);
-    }
-    Ok((end == 0).then_some(0))
-}
-
 fn sync(file: &File, new: Option<&PathBuf>) -> io::Result<()> {
     file.sync_data()?;
     match new.and_then(|path| folder_of(path)) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
-}
-
-/// The folder of a file; nothing where it is the working folder.
-pub(super) fn folder_of(path: &Path) -> Option<&Path> {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty())
 }
 
 /// What is added to the name of a file set aside at this moment.
@@ -222,6 +189,7 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+    use crate::lines::STEP_BYTES;
 
     const HOUR: Duration = Duration::from_secs(3600);
     const ROTATION: Rotation =

@@ -16,7 +16,8 @@ use flate2::{Compression, write::GzEncoder};
 use jiff::fmt::strtime::BrokenDownTime;
 use sidearm_sinks::contract::Rotation;
 
-use super::lines::{folder_of, stamp};
+use super::lines::stamp;
+use crate::lines::folder_of;
 
 /// Behind the name of a file that was set aside: when, in UTC.
 pub(super) const STAMP: &str = "%Y%m%dT%H%M%S.%6fZ";
