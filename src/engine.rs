@@ -11,7 +11,10 @@ mod setup;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sidearm_sinks::contract::Stream;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -21,6 +24,7 @@ pub use self::{
 use crate::{
     admin,
     config::Config,
+    deliver::words,
     journal::{Disk, Journal, OpenError, Options, RealDisk},
     lane::Ending,
     relay::{self, Connect, RelayConnector, RelayStatus, Timing, Watch},
@@ -96,15 +100,25 @@ impl From<(&str, WireError)> for StartError {
     }
 }
 
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it came to.
+    pub status: Status,
+    /// The fault of our own that ended it; nothing where it was told to stop.
+    pub fault: Option<String>,
+}
+
 /// A running engine.
 pub struct Engine {
     receiving: JoinSet<()>,
     stop_receiving: CancellationToken,
-    writer: JoinSet<()>,
+    writing: JoinSet<()>,
     lanes: JoinSet<()>,
     ending: Ending,
     keeper: keeper::Keeper,
-    _others: JoinSet<()>,
+    keeping: JoinSet<()>,
+    _admin: JoinSet<()>,
     status: StatusSource,
     admin: Option<SocketAddr>,
     shutdown_wait: Duration,
@@ -147,20 +161,21 @@ impl Engine {
         writing.spawn(writer.run());
         let stop_receiving = CancellationToken::new();
         let receiving = receive(&streams, &parts, &journal, &relay, &stop_receiving).await;
-        let mut others = JoinSet::new();
-        others.spawn(keeper.clone().run());
+        let (mut keeping, mut serving) = (JoinSet::new(), JoinSet::new());
+        keeping.spawn(keeper.clone().run());
         let address = admin.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = admin {
-            others.spawn(admin::serve(listener, status.clone()));
+            serving.spawn(admin::serve(listener, status.clone()));
         }
         Ok(Self {
             receiving,
             stop_receiving,
-            writer: writing,
+            writing,
             lanes,
             ending,
             keeper,
-            _others: others,
+            keeping,
+            _admin: serving,
             status,
             admin: address,
             shutdown_wait,
@@ -177,34 +192,73 @@ impl Engine {
         self.admin
     }
 
+    /// Waits until a task ends that nothing works without, which only a fault of our own brings
+    /// about. Answers which and why. From then on the journal counts as not writable.
+    pub async fn failed(&mut self) -> String {
+        let (task, joined) = tokio::select! {
+            Some(joined) = self.receiving.join_next() => ("receiving events", joined),
+            Some(joined) = self.writing.join_next() => ("writing the journal", joined),
+            Some(joined) = self.keeping.join_next() => ("saving cursors", joined),
+            else => std::future::pending().await,
+        };
+        let fault = format!("{task} has ended by a fault of our own: {}", why(joined));
+        self.status.journal.fail(&fault);
+        fault
+    }
+
     /// Leaves the relay, delivers what is there for as long as `shutdown.wait` allows, keeps the
     /// rest for the next start, and tells what it came to.
     pub async fn shutdown(mut self) -> Status {
         self.stop_receiving.cancel();
         while self.receiving.join_next().await.is_some() {}
-        while self.writer.join_next().await.is_some() {}
+        while self.writing.join_next().await.is_some() {}
         self.ending.drain.cancel();
         let drained = async { while self.lanes.join_next().await.is_some() {} };
         if timeout(self.shutdown_wait, drained).await.is_err() {
             self.ending.stop.cancel();
             while self.lanes.join_next().await.is_some() {}
         }
-        self.keeper.save().await;
+        // In a task, as what ended the keeper may end this too, and the rest is to be told.
+        let keeper = self.keeper.clone();
+        if let Err(error) = tokio::spawn(async move { keeper.save().await }).await {
+            tracing::error!(
+                reason = why(Err(error)),
+                "the last cursors were not saved: the next start repeats some deliveries"
+            );
+        }
         self.status.read()
     }
 }
 
-/// Runs an engine until `stop`, then shuts it down.
+/// Runs an engine until `stop` or a fault of our own, then shuts it down.
 pub async fn run(
     config: Config,
     parts: Parts,
     stop: impl Future<Output = ()>,
-) -> Result<Status, StartError> {
-    let engine = Engine::start(config, parts).await?;
+) -> Result<Ended, StartError> {
+    let mut engine = Engine::start(config, parts).await?;
     tracing::info!(admin = ?engine.admin(), "started");
-    stop.await;
-    tracing::info!("stopping: the relay is left, lanes deliver what is there");
-    Ok(engine.shutdown().await)
+    let fault = tokio::select! {
+        () = stop => None,
+        fault = engine.failed() => Some(fault),
+    };
+    match &fault {
+        None => tracing::info!("stopping: the relay is left, lanes deliver what is there"),
+        Some(fault) => tracing::error!(
+            fault,
+            "stopping: nothing more can be received safely; lanes deliver what is there"
+        ),
+    }
+    Ok(Ended { status: engine.shutdown().await, fault })
+}
+
+/// Why a task that was to go on has ended.
+fn why(joined: Result<(), JoinError>) -> String {
+    match joined.map_err(JoinError::try_into_panic) {
+        Ok(()) => "it took itself for done".to_owned(),
+        Err(Ok(panic)) => words(&*panic),
+        Err(Err(error)) => error.to_string(),
+    }
 }
 
 /// The streams some sink takes; no other is subscribed to.

@@ -121,7 +121,8 @@ impl<P: Reach> Filler<P> {
 
     /// Takes the next span of a stream in hand; nothing where there is nothing to read. A batch
     /// that is not full waits for more as long as its destination asks for, but not to `drain`.
-    /// May be dropped at any await: nothing is taken before it returns.
+    /// Dropped before it returns it has taken nothing in hand, but holes it met are shed and a digest
+    /// counts what was looked at as under way: only a lane that ends may drop it.
     pub(crate) async fn fill(
         &mut self,
         stream: Stream,

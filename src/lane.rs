@@ -5,19 +5,24 @@
 //! its slots; what it has not read waits on disk. It ends when told to stop, or, told to drain,
 //! when nothing is left to deliver.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
+use futures_util::FutureExt as _;
 use sidearm_sinks::contract::Stream;
 use tokio::{
     sync::watch,
-    task::{Id, JoinError, JoinSet},
+    task::{JoinError, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     batch::Filled,
-    deliver::{Delivery, Slot, Slots},
+    deliver::{Delivery, Slot, Slots, words},
     fill::Filler,
     journal::Journal,
     ledger::Ledger,
@@ -34,12 +39,16 @@ pub(crate) struct Lane<P: Reach> {
     filler: Filler<P>,
     delivery: Arc<Delivery<P>>,
     slots: Slots,
-    under_way: JoinSet<()>,
-    /// What each task under way has in hand, should it have to be begun again.
-    in_hand: HashMap<Id, Arc<Filled>>,
+    under_way: JoinSet<Option<CutShort>>,
     ledger: Arc<Ledger>,
     meter: Arc<Meter>,
     changes: watch::Receiver<u64>,
+}
+
+/// What a delivery had in hand that a fault of our own cut short, and that fault. It is begun again.
+struct CutShort {
+    filled: Box<Filled>,
+    why: String,
 }
 
 /// How a lane is told to end.
@@ -62,7 +71,6 @@ impl<P: Reach> Lane<P> {
             sink,
             slots: Slots::new(filler.rules.limits.in_flight),
             under_way: JoinSet::new(),
-            in_hand: HashMap::new(),
             ledger: filler.ledger.clone(),
             meter: filler.meter.clone(),
             changes: journal.changes(),
@@ -83,7 +91,7 @@ impl<P: Reach> Lane<P> {
     async fn walk(&mut self, drain: &CancellationToken) {
         loop {
             self.changes.mark_unchanged();
-            while let Some(joined) = self.under_way.try_join_next_with_id() {
+            while let Some(joined) = self.under_way.try_join_next() {
                 self.ended(joined);
             }
             for stream in Stream::ALL {
@@ -99,7 +107,7 @@ impl<P: Reach> Lane<P> {
             }
             tokio::select! {
                 biased;
-                Some(joined) = self.under_way.join_next_with_id() => self.ended(joined),
+                Some(joined) = self.under_way.join_next() => self.ended(joined),
                 () = self.slots.freed() => {}
                 Ok(()) = self.changes.changed() => {}
                 () = drain.cancelled(), if !drain.is_cancelled() => {}
@@ -140,7 +148,7 @@ impl<P: Reach> Lane<P> {
         }
         let Some(slot) = self.slots.take(stream) else { return false };
         let Some(filled) = self.filler.digest_message(stream) else { return false };
-        self.deliver(Arc::new(filled), slot, Duration::ZERO);
+        self.deliver(Box::new(filled), slot, Duration::ZERO);
         true
     }
 
@@ -149,33 +157,42 @@ impl<P: Reach> Lane<P> {
             self.ledger.settle(&filled, filled.counts);
         } else {
             self.ledger.begin(filled.stream, filled.span.clone(), filled.received_us);
-            self.deliver(Arc::new(filled), slot, Duration::ZERO);
+            self.deliver(Box::new(filled), slot, Duration::ZERO);
         }
     }
 
     /// Delivers and settles in a task of its own, so that no lane waits for its destination.
-    fn deliver(&mut self, filled: Arc<Filled>, slot: Slot, after: Duration) {
+    fn deliver(&mut self, filled: Box<Filled>, slot: Slot, after: Duration) {
         let (delivery, ledger) = (self.delivery.clone(), self.ledger.clone());
-        let in_hand = filled.clone();
-        let task = self.under_way.spawn(async move {
+        self.under_way.spawn(async move {
             sleep(after).await;
-            let mut counts = filled.counts;
-            counts.add(delivery.deliver(&filled, slot).await);
+            let delivered = AssertUnwindSafe(delivery.deliver(&filled, slot)).catch_unwind().await;
+            let mut counts = match delivered {
+                Ok(counts) => counts,
+                Err(panic) => return Some(CutShort { filled, why: words(&*panic) }),
+            };
+            counts.add(filled.counts);
+            // Beyond this nothing is begun again: it has been delivered.
             ledger.settle(&filled, counts);
+            None
         });
-        self.in_hand.insert(task.id(), in_hand);
     }
 
-    fn ended(&mut self, joined: Result<(Id, ()), JoinError>) {
+    /// Takes in that a delivery has ended. One that was delivered and could not be settled ends the
+    /// lane, which would otherwise go on beside wrong books.
+    fn ended(&mut self, joined: Result<Option<CutShort>, JoinError>) {
         match joined {
-            Ok((id, ())) => drop(self.in_hand.remove(&id)),
-            Err(error) => {
+            Ok(None) => {}
+            Ok(Some(CutShort { filled, why })) => {
                 tracing::error!(
-                    sink = %self.sink, %error,
+                    sink = %self.sink, reason = why,
                     "a delivery was cut short by a fault of our own; it is begun again"
                 );
-                if let Some(filled) = self.in_hand.remove(&error.id()) {
-                    self.deliver(filled, self.slots.beyond(), BEGIN_AGAIN_AFTER);
+                self.deliver(filled, self.slots.beyond(), BEGIN_AGAIN_AFTER);
+            }
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    resume_unwind(panic);
                 }
             }
         }

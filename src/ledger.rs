@@ -7,7 +7,7 @@
 
 use std::{
     ops::Range,
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use serde::Serialize;
@@ -107,12 +107,14 @@ impl Ledger {
         let Filled { stream, span, received_us, absorbed, .. } = filled;
         let now_us = self.clock.now_us();
         let mut books = self.books();
-        books.under_way[stream.index()].retain(|other| other.span != *span);
-        books.settled_us = books.settled_us.max(*received_us);
+        // First what a restart would count again, then what it would not: a fault of our own in
+        // between costs a repetition and never an event.
+        books.cursors.incidents.settle(absorbed, now_us);
         if let Some(cursor) = &mut books.cursors.cursors[stream.index()] {
             cursor.settle(span.clone(), counts);
         }
-        books.cursors.incidents.settle(absorbed, now_us);
+        books.under_way[stream.index()].retain(|other| other.span != *span);
+        books.settled_us = books.settled_us.max(*received_us);
         books.unsaved = true;
     }
 
@@ -235,7 +237,41 @@ impl Ledger {
         under_way.unwrap_or(books.settled_us)
     }
 
+    /// The books; also after a fault of our own while they were open, which ends its lane and
+    /// nothing else.
     fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().expect("no panic while the books are open")
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::digest::Absorbed;
+
+    #[test]
+    fn books_that_a_fault_of_ours_left_open_can_still_be_read_and_saved() {
+        let cursors = [Some(Cursor::new(0)), None, None];
+        let ledger = Ledger::new(SinkCursors { cursors, ..SinkCursors::default() }, None);
+        let filled = Filled {
+            stream: Stream::Alert,
+            span: 0..5,
+            received_us: 1,
+            batch: None,
+            dead: Vec::new(),
+            counts: Counts::default(),
+            absorbed: Absorbed::default(),
+            digest: None,
+        };
+        let counts = |accepted| Counts { accepted, ..Counts::default() };
+        ledger.begin(Stream::Alert, 0..5, 1);
+        let fault = catch_unwind(AssertUnwindSafe(|| ledger.settle(&filled, counts(4))));
+        assert!(fault.is_err(), "a fate for each event of the span, or none");
+        let saved = ledger.unsaved().and_then(|saved| saved.cursors[0].clone());
+        assert_eq!(saved, Some(Cursor::new(0)), "nothing of it was settled");
+        ledger.settle(&filled, counts(5));
+        assert_eq!(ledger.low(Stream::Alert), Some(5));
     }
 }

@@ -9,14 +9,14 @@ use std::io;
 use super::{ConfigFile, Exit, block_on, complain, logging, stop::StopSignals};
 use crate::{
     config::{self, Config},
-    engine::{self, Parts},
+    engine::{self, Ended, Parts},
     status::Status,
 };
 
 /// Receives events and delivers them to every sink, until it is stopped.
 ///
 /// SIGTERM or ctrl-c ends it in good order, a second one at once. Exit code 1 where it cannot
-/// start, 78 where the configuration is wrong.
+/// start or cannot go on, 78 where the configuration is wrong.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sidearm run                                       alerts of localhost:32767, as JSON
@@ -51,9 +51,15 @@ async fn until_stopped(config: Config) -> Exit {
     };
     let parts = Parts::real(&config);
     match engine::run(config, parts, first_of(signals)).await {
-        Ok(status) => {
+        Ok(Ended { status, fault }) => {
             report(&status);
-            Exit::Done
+            match fault {
+                None => Exit::Done,
+                Some(fault) => {
+                    complain(&fault);
+                    Exit::Failed
+                }
+            }
         }
         Err(error) => {
             complain(&error.to_string());

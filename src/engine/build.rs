@@ -152,3 +152,92 @@ pub(crate) fn renderer(config: &LaneConfig) -> Result<Renderer, String> {
         && std::env::var_os("NO_COLOR").is_none();
     Renderer::new(config.format, config.template.as_deref(), on_terminal)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            OnceLock,
+            atomic::{AtomicU64, Ordering::Relaxed},
+        },
+        time::Duration,
+    };
+
+    use sidearm_sinks::contract::{Append, AppendConnection, AppendRequest, Kind, Written};
+    use tokio::time::timeout;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        batch::Filled,
+        config::{Environment, read},
+        digest::Absorbed,
+        journal::{Options, cursor::Counts},
+        wire::{Attempt, Wire, WireError},
+    };
+
+    /// Takes everything, and meanwhile settles the first event in the lane's place.
+    #[derive(Clone, Default)]
+    struct Meddler {
+        ledger: Arc<OnceLock<Arc<Ledger>>>,
+        calls: Arc<AtomicU64>,
+    }
+
+    impl Wires for Meddler {
+        fn append(
+            &self,
+            _: &str,
+            _: &AppendConnection,
+        ) -> Result<Box<dyn Wire<Append>>, WireError> {
+            Ok(Box::new(self.clone()))
+        }
+    }
+
+    impl Wire<Append> for Meddler {
+        fn call(&self, _: AppendRequest) -> Attempt<'_, Append> {
+            self.calls.fetch_add(1, Relaxed);
+            let first = Filled {
+                stream: Stream::Alert,
+                span: 0..1,
+                received_us: 0,
+                batch: None,
+                dead: Vec::new(),
+                counts: Counts::default(),
+                absorbed: Absorbed::default(),
+                digest: None,
+            };
+            if let Some(ledger) = self.ledger.get() {
+                ledger.settle(&first, Counts { accepted: 1, ..Counts::default() });
+            }
+            Box::pin(async { Ok(Written) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_delivered_and_cannot_be_settled_ends_its_lane_and_is_not_sent_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = "[sinks.out]\nstdout = {}\n";
+        let mut config = read(file, "f.toml", &Environment::fixed([])).expect("nothing is wrong");
+        config.journal.path = folder.path().to_owned();
+        let (journal, writer) =
+            Journal::open(Options::new(&config.journal)).await.expect("a journal");
+        let writing = tokio::spawn(writer.run());
+        let meddler = Meddler::default();
+        let wires: Arc<dyn Wires> = Arc::new(meddler.clone());
+        let ending = Ending { drain: CancellationToken::new(), stop: CancellationToken::new() };
+        let mut built = lanes(config, &journal, &wires, &ending).await.expect("a lane");
+        let Built { source, walk } = built.remove(0);
+        meddler.ledger.set(source.ledger.clone()).expect("set once");
+        let mut appender = journal.appender(Stream::Alert);
+        for _ in 0..2 {
+            appender.append(Kind::Event, b"");
+        }
+        drop(appender);
+        writing.await.expect("the writer ends");
+        timeout(Duration::from_secs(600), walk).await.expect("the lane ends");
+        assert_eq!((meddler.calls.load(Relaxed), source.meter.state()), (1, LaneState::Stopped));
+        assert!(source.meter.last_error().is_some_and(|why| why.contains("settled once")));
+        let [alerts, ..] = source.ledger.accounts(&journal);
+        assert!(alerts.balances() && alerts.pending == 1, "{alerts:?}");
+    }
+}

@@ -25,6 +25,16 @@ struct Faults {
     write_error: Option<io::ErrorKind>,
     read_error: Option<io::ErrorKind>,
     sync_error: Option<io::ErrorKind>,
+    panics: Option<Panics>,
+}
+
+/// What a [`FaultyDisk`] panics in, as a fault of our own would have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Panics {
+    /// Writing a block.
+    OnAppend,
+    /// Replacing a small file, as cursors are.
+    OnReplace,
 }
 
 impl FaultyDisk {
@@ -64,6 +74,16 @@ impl FaultyDisk {
     /// Refuses to make anything safe from a power cut with this error; none ends it.
     pub fn set_sync_error(&self, error: Option<io::ErrorKind>) {
         self.faults().sync_error = error;
+    }
+
+    /// Panics there; none ends it.
+    pub fn set_panics(&self, panics: Option<Panics>) {
+        self.faults().panics = panics;
+    }
+
+    fn may_panic(&self, here: Panics) {
+        let panics = self.faults().panics;
+        assert_ne!(panics, Some(here), "a fault made to order");
     }
 
     fn faults(&self) -> MutexGuard<'_, Faults> {
@@ -132,6 +152,7 @@ impl Disk for FaultyDisk {
     }
 
     fn replace(&self, file: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+        self.may_panic(Panics::OnReplace);
         self.may_write()?;
         if self.faults().room_bytes.is_some_and(|room| room < bytes.len() as u64) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -161,6 +182,7 @@ struct FaultyFile {
 
 impl DiskFile for FaultyFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        self.disk.may_panic(Panics::OnAppend);
         self.disk.wait_to_write();
         self.disk.may_write()?;
         let fits = self.disk.take_room(bytes.len());

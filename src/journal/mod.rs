@@ -58,7 +58,7 @@ pub use appender::{Appender, BLOCK_AGE};
 pub use block::Block;
 pub use cursors::SinkCursors;
 pub use disk::{Disk, DiskFile, RealDisk};
-pub use disk_faults::FaultyDisk;
+pub use disk_faults::{FaultyDisk, Panics};
 pub use open::OpenError;
 pub use status::{JournalStatus, StreamStatus};
 pub use writer::Writer;
@@ -144,6 +144,11 @@ impl Journal {
     /// How it is doing.
     pub fn status(&self) -> JournalStatus {
         self.shared.status()
+    }
+
+    /// Says that nothing is written any more: its writer, or what it works with, has ended.
+    pub(crate) fn fail(&self, why: &str) {
+        self.shared.health().failed(why);
     }
 
     /// What a sink has settled. All none for a new sink, which begins at the head; a damaged file

@@ -12,6 +12,7 @@ mod desk;
 mod digest;
 mod each;
 mod mail;
+mod own_faults;
 mod partly;
 mod people;
 mod priority;

@@ -73,6 +73,18 @@ impl House {
         wires: impl Wires + 'static,
         disk: Arc<dyn Disk>,
     ) -> Engine {
+        let (config, parts) = self.parts(folder, config, wires, disk);
+        Engine::start(config, parts).await.unwrap()
+    }
+
+    /// What an engine on `folder` is made of.
+    pub(crate) fn parts(
+        &self,
+        folder: &Path,
+        config: &str,
+        wires: impl Wires + 'static,
+        disk: Arc<dyn Disk>,
+    ) -> (config::Config, Parts) {
         let mut config = read(config);
         config.journal.path = folder.to_owned();
         config.admin.listen = None;
@@ -82,7 +94,7 @@ impl House {
             wires: Arc::new(wires),
             disk,
         };
-        Engine::start(config, parts).await.unwrap()
+        (config, parts)
     }
 
     /// Waits until the relay has a subscriber for a stream.
@@ -145,9 +157,9 @@ impl Drop for House {
     }
 }
 
-/// Reads a configuration that must be right.
+/// Reads a configuration that must be right; a secret may lie in a file.
 pub(crate) fn read(text: &str) -> config::Config {
-    match config::read(text, "test.toml", &Environment::fixed([])) {
+    match config::read(text, "test.toml", &Environment::process()) {
         Ok(config) => config,
         Err(problems) => panic!("{problems}"),
     }
