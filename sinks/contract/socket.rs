@@ -29,9 +29,17 @@ impl fmt::Debug for SocketRequest {
     }
 }
 
-/// All of it is with the operating system, and the connection stayed whole for a moment.
-#[derive(Debug, Clone, Copy)]
-pub struct Sent;
+/// It is with the operating system, and the connection stayed whole for a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sent {
+    /// Of each message, whether it is larger than a datagram on this way may be, and was not sent.
+    /// Empty where all were.
+    pub too_large: Vec<bool>,
+}
+
+/// Why a datagram is never sent.
+const TOO_LARGE: &str =
+    "the message is larger than a datagram on this way may be; lower max_message";
 
 /// How bytes travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -66,8 +74,15 @@ impl Protocol for Socket {
     type Reply = Sent;
     type Connection = SocketConnection;
 
-    fn verdict(_: &Sent) -> Verdict<Self> {
-        Verdict::Accepted
+    fn verdict(Sent { too_large }: &Sent) -> Verdict<Self> {
+        let fate = |too_large: &bool| match too_large {
+            true => Verdict::Never(TOO_LARGE.to_owned()),
+            false => Verdict::Accepted,
+        };
+        match too_large.is_empty() {
+            true => Verdict::Accepted,
+            false => Verdict::Each(too_large.iter().map(fate).collect()),
+        }
     }
 
     fn shown(request: &SocketRequest, connection: &SocketConnection) -> Shown {

@@ -34,7 +34,14 @@ const MAX_REPLY_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct GrpcWire {
     connection: GrpcConnection,
-    channel: Mutex<Option<Channel>>,
+    kept: Mutex<Kept>,
+}
+
+/// The channel in use, and which it is of all there were.
+#[derive(Debug, Default)]
+struct Kept {
+    channel: Option<Channel>,
+    number: u64,
 }
 
 impl GrpcWire {
@@ -49,36 +56,41 @@ impl GrpcWire {
         if connection.url.is_tls() {
             tls::client_config(&connection.tls, &[b"h2"]).map_err(WireError::Unusable)?;
         }
-        Ok(Self { connection: connection.clone(), channel: Mutex::default() })
+        Ok(Self { connection: connection.clone(), kept: Mutex::default() })
     }
 
     async fn attempt(&self, request: GrpcRequest) -> Result<GrpcReply, WireError> {
         let limit = self.connection.timeout;
-        let channel = timeout(MAX_CONNECT.min(limit / 2), self.channel())
+        let (channel, number) = timeout(MAX_CONNECT.min(limit / 2), self.channel())
             .await
             .map_err(|_| WireError::NotSent("no connection in time".to_owned()))??;
-        match timeout(limit, call(channel, request)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(lost)) => {
-                *self.channel.lock().await = None;
-                Err(lost)
-            }
-            Err(_) => {
-                *self.channel.lock().await = None;
-                Err(WireError::ReplyLost(format!("no answer within {limit:?}")))
-            }
-        }
+        let lost = match timeout(limit, call(channel, request)).await {
+            Ok(Ok(reply)) => return Ok(reply),
+            Ok(Err(lost)) => lost,
+            Err(_) => WireError::ReplyLost(format!("no answer within {limit:?}")),
+        };
+        self.give_up(number).await;
+        Err(lost)
     }
 
-    /// The channel there is, or a new one.
-    async fn channel(&self) -> Result<Channel, WireError> {
-        let mut kept = self.channel.lock().await;
-        if let Some(channel) = &*kept {
-            return Ok(channel.clone());
+    /// The channel there is, or a new one; and its number.
+    async fn channel(&self) -> Result<(Channel, u64), WireError> {
+        let mut kept = self.kept.lock().await;
+        if let Some(channel) = &kept.channel {
+            return Ok((channel.clone(), kept.number));
         }
         let channel = self.connect().await?;
-        *kept = Some(channel.clone());
-        Ok(channel)
+        kept.channel = Some(channel.clone());
+        kept.number += 1;
+        Ok((channel, kept.number))
+    }
+
+    /// Uses this channel no more. A call that fails late leaves a newer one alone.
+    async fn give_up(&self, number: u64) {
+        let mut kept = self.kept.lock().await;
+        if kept.number == number {
+            kept.channel = None;
+        }
     }
 
     async fn connect(&self) -> Result<Channel, WireError> {
@@ -152,5 +164,21 @@ fn refusal(status: &Status) -> GrpcReply {
 impl Wire<Grpc> for GrpcWire {
     fn call(&self, request: GrpcRequest) -> Attempt<'_, Grpc> {
         Box::pin(self.attempt(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_fails_late_leaves_a_newer_channel_alone() {
+        let wire = GrpcWire::new(&GrpcConnection::default()).expect("no files to read");
+        let newer = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+        *wire.kept.lock().await = Kept { channel: Some(newer), number: 2 };
+        wire.give_up(1).await;
+        assert!(wire.kept.lock().await.channel.is_some());
+        wire.give_up(2).await;
+        assert!(wire.kept.lock().await.channel.is_none());
     }
 }

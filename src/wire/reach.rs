@@ -240,7 +240,7 @@ impl Reach for Socket {
         }
     }
 
-    fn words(Sent: &Sent) -> String {
+    fn words(_: &Sent) -> String {
         "written, and the connection stayed whole".to_owned()
     }
 }

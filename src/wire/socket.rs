@@ -47,14 +47,14 @@ impl SocketWire {
     }
 
     async fn send(&self, request: SocketRequest) -> Result<Sent, WireError> {
-        let mut watch = self.write(&request).await?;
+        let (sent, mut watch) = self.write(&request).await?;
         match timeout(QUIET, watch.ended()).await {
-            Err(_) => Ok(Sent),
+            Err(_) => Ok(sent),
             Ok(why) => Err(WireError::ReplyLost(format!("written, and then {why}"))),
         }
     }
 
-    async fn write(&self, request: &SocketRequest) -> Result<line::Watch, WireError> {
+    async fn write(&self, request: &SocketRequest) -> Result<(Sent, line::Watch), WireError> {
         let limit = self.connection.timeout;
         let mut kept = self.line.lock().await;
         // Taken out: a call that is given up in the middle leaves no half message behind.
@@ -65,10 +65,10 @@ impl SocketWire {
                 .map_err(|_| WireError::NotSent("no connection in time".to_owned()))??,
         };
         match timeout(limit, line.write(request)).await {
-            Ok(Ok(())) => {
+            Ok(Ok(sent)) => {
                 let watch = line.watch();
                 *kept = Some(line);
-                Ok(watch)
+                Ok((sent, watch))
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(WireError::ReplyLost(format!("not taken within {limit:?}"))),

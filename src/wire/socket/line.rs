@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sidearm_sinks::contract::{SocketConnection, SocketRequest, Transport};
+use sidearm_sinks::contract::{Sent, SocketConnection, SocketRequest, Transport};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
@@ -186,36 +186,43 @@ impl Line {
         }
     }
 
-    pub(super) async fn write(&mut self, request: &SocketRequest) -> Result<(), WireError> {
+    /// Writes all of it; of datagrams, all that are not too large.
+    pub(super) async fn write(&mut self, request: &SocketRequest) -> Result<Sent, WireError> {
         match &mut self.way {
             Way::Stream(write) => {
                 let written = async {
                     write.write_all(&request.bytes).await?;
                     write.flush().await
                 };
-                written.await.map_err(|error| WireError::ReplyLost(format!("writing: {error}")))
-            }
-            Way::Datagrams(udp) => {
-                let mut start = 0;
-                for end in &request.ends {
-                    udp.send(&request.bytes[start..*end]).await.map_err(refused)?;
-                    start = *end;
+                match written.await {
+                    Ok(()) => Ok(Sent::default()),
+                    Err(error) => Err(WireError::ReplyLost(format!("writing: {error}"))),
                 }
-                Ok(())
             }
+            Way::Datagrams(udp) => send_each(udp, request).await,
         }
     }
 }
 
-fn refused(error: io::Error) -> WireError {
+/// Sends datagram by datagram: one that is too large keeps no other from its way, and no other is
+/// sent again for it.
+async fn send_each(udp: &UdpSocket, request: &SocketRequest) -> Result<Sent, WireError> {
     /// Linux' number for "message too long".
     const EMSGSIZE: i32 = 90;
-    match error.raw_os_error() {
-        Some(EMSGSIZE) => WireError::Unusable(
-            "a message is larger than a datagram on this way may be; lower max_message".to_owned(),
-        ),
-        _ => WireError::ReplyLost(format!("sending datagrams: {error}")),
+    let mut too_large = Vec::new();
+    let mut start = 0;
+    for (index, end) in request.ends.iter().enumerate() {
+        match udp.send(&request.bytes[start..*end]).await {
+            Ok(_) => {}
+            Err(error) if error.raw_os_error() == Some(EMSGSIZE) => {
+                too_large.resize(request.ends.len(), false);
+                too_large[index] = true;
+            }
+            Err(error) => return Err(WireError::ReplyLost(format!("sending datagrams: {error}"))),
+        }
+        start = *end;
     }
+    Ok(Sent { too_large })
 }
 
 impl Drop for Line {

@@ -5,7 +5,9 @@ use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sidearm::wire::{SocketWire, Wire as _, WireError};
-use sidearm_sinks::contract::{Sent, SocketConnection, SocketRequest, Tls, Transport};
+use sidearm_sinks::contract::{
+    Protocol as _, Sent, Socket, SocketConnection, SocketRequest, Tls, Transport, Verdict,
+};
 use socket2::SockRef;
 use tokio::{
     io::AsyncReadExt as _,
@@ -163,6 +165,28 @@ async fn where_nobody_listens_nothing_is_sent() {
     };
     let sent = call(&SocketWire::new(&nowhere).expect("a name"), "batch\n").await;
     assert!(matches!(sent, Err(WireError::NotSent(_))), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_datagram_that_is_too_large_keeps_no_other_from_its_way() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let address = socket.local_addr().expect("an address");
+    let wire = SocketWire::new(&connection(address, Transport::Udp)).expect("a connection");
+    let larger_than_ip_allows = "x".repeat(70_000);
+    let sent = wire.call(messages(&["one", &larger_than_ip_allows, "two"])).await.expect("sent");
+    assert_eq!(sent.too_large, [false, true, false]);
+    let Verdict::Each(each) = Socket::verdict(&sent) else { panic!("a fate for each") };
+    let [Verdict::Accepted, Verdict::Never(why), Verdict::Accepted] = &*each else {
+        panic!("{each:?}")
+    };
+    assert!(why.contains("max_message"), "{why}");
+    let mut received = Vec::new();
+    let mut room = [0; 16];
+    for _ in 0..2 {
+        let bytes = socket.recv(&mut room).await.expect("a datagram");
+        received.push(room[..bytes].to_vec());
+    }
+    assert_eq!(received, [b"one", b"two"]);
 }
 
 #[tokio::test]
