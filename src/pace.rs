@@ -174,11 +174,12 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// `per_second` requests a second, above 0; below 1 is one request every so many seconds.
+    /// `per_second` requests a second, from 0.001 to a million as `config/lane.rs` has it; below 1
+    /// is one request every so many seconds.
     pub(crate) fn new(per_second: f64) -> Self {
         let clock = TokioClock { start: Instant::now() };
         let burst = NonZeroU32::new(per_second as u32).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / per_second.clamp(0.001, 1e6)))
+        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / per_second))
             .expect("a period above zero")
             .allow_burst(burst);
         Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock }

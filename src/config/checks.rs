@@ -8,10 +8,14 @@ use super::{
     reader::Reader,
     shape::{Config, JournalConfig, LogConfig, RelayConfig, SyncPolicy},
 };
+use crate::wire::wrong_files;
 use sidearm_sinks::contract::{ByteSize, SeverityTable, Tls};
 
 /// The journal can do nothing with less room for a stream, in bytes: some blocks and a segment.
 const MIN_BUDGET: ByteSize = ByteSize(4 << 20);
+
+/// Two files, each with room for a dead letter of ordinary size, in bytes.
+const MIN_DEAD_LETTERS: ByteSize = ByteSize(1 << 20);
 
 /// Checks the tables beside the sinks.
 pub(super) fn run(reader: &mut Reader<'_>, environment: &Environment, config: &Config) {
@@ -55,16 +59,28 @@ fn relay(reader: &mut Reader<'_>, environment: &Environment, relay: &RelayConfig
     }
 }
 
-/// The files a connection will read: one that is not there is better told now.
-pub(super) fn files(reader: &mut Reader<'_>, environment: &Environment, path: &str, tls: &Tls) {
+/// The files a destination's connection will read: one that cannot be used is better told now.
+pub(super) fn tls(reader: &mut Reader<'_>, environment: &Environment, path: &str, tls: &Tls) {
+    if files(reader, environment, path, tls) && environment.has_real_files() {
+        for (key, why) in wrong_files(tls) {
+            reader.problem(&join(path, key), None, why);
+        }
+    }
+}
+
+/// Answers whether all files are there; each that is not is written down.
+fn files(reader: &mut Reader<'_>, environment: &Environment, path: &str, tls: &Tls) -> bool {
+    let mut all = true;
     for (key, file) in [("ca", &tls.ca), ("cert", &tls.cert), ("key", &tls.key)] {
         if let Some(file) = file
             && let Err(why) = environment.readable(file)
         {
             let message = format!("reading {}: {why}", file.display());
             reader.problem(&join(path, key), None, message);
+            all = false;
         }
     }
+    all
 }
 
 /// `host:port`, with an IPv6 host in brackets.
@@ -77,13 +93,14 @@ fn is_host_and_port(address: &str) -> bool {
 
 fn journal(reader: &mut Reader<'_>, journal: &JournalConfig) {
     let budgets = [
-        ("journal.alerts.max", journal.alerts),
-        ("journal.logs.max", journal.logs),
-        ("journal.messages.max", journal.messages),
+        ("journal.alerts.max", journal.alerts, MIN_BUDGET),
+        ("journal.logs.max", journal.logs, MIN_BUDGET),
+        ("journal.messages.max", journal.messages, MIN_BUDGET),
+        ("journal.dead_letters.max", journal.dead_letters, MIN_DEAD_LETTERS),
     ];
-    for (path, budget) in budgets {
-        if budget.max < MIN_BUDGET {
-            let message = format!("found {}, expected at least {MIN_BUDGET}", budget.max);
+    for (path, budget, min) in budgets {
+        if budget.max < min {
+            let message = format!("found {}, expected at least {min}", budget.max);
             reader.problem(path, None, message);
         }
     }

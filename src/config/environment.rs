@@ -55,6 +55,11 @@ impl Environment {
         }
     }
 
+    /// Whether what a path names is a file, with all that is in it.
+    pub(super) fn has_real_files(&self) -> bool {
+        matches!(self.0, Source::Process)
+    }
+
     /// Puts every reference of `text` in its place. Answers the text and the values that came in.
     pub(super) fn fill(&self, text: &str) -> Result<Filled, String> {
         let mut filled = Filled::default();

@@ -26,6 +26,9 @@ const DIGEST_EVERY: RangeInclusive<Duration> =
 /// One message a second is no digest any more.
 const DIGEST_PER_HOUR: RangeInclusive<u32> = 1..=3600;
 
+/// Requests a second: from one in a quarter of an hour to more than any destination takes.
+const RATE_PER_SECOND: RangeInclusive<f64> = 0.001..=1e6;
+
 /// What is known of the destination a lane leads to.
 pub(super) struct Leads<'d> {
     pub(super) facts: Facts,
@@ -207,8 +210,9 @@ fn digest(
 }
 
 fn rate(reader: &mut Reader<'_>, path: &str, given: Option<f64>) -> Option<f64> {
-    if let Some(rate) = given.filter(|rate| !rate.is_finite() || *rate <= 0.0) {
-        let message = format!("found {rate}, expected a number of requests above 0");
+    if let Some(rate) = given.filter(|rate| !RATE_PER_SECOND.contains(rate)) {
+        let (least, most) = RATE_PER_SECOND.into_inner();
+        let message = format!("found {rate}, expected {least} to {most} requests a second");
         reader.problem(&join(path, "rate_per_second"), None, message);
     }
     given

@@ -48,7 +48,7 @@ pub(super) fn read(
     let destination =
         reader.section(&path_of_kind, chosen.table, &|table| (chosen.entry.build)(table));
     if let Some(tls) = destination.as_ref().and_then(|destination| destination.any().tls()) {
-        checks::files(reader, &source.environment, &join(&path_of_kind, "tls"), &tls);
+        checks::tls(reader, &source.environment, &join(&path_of_kind, "tls"), &tls);
     }
     let leads = Leads { facts, to: destination.as_ref() };
     let lane = lane::check(reader, &path, name, table?, Some(leads))?;

@@ -141,6 +141,56 @@ fn certificates_that_are_not_there_are_told() {
 }
 
 #[test]
+fn certificates_that_cannot_be_used_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let [one, other] = [(), ()].map(|()| {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let params = rcgen::CertificateParams::new(vec!["a".to_owned()]).expect("a name");
+        (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    });
+    let (cert, key) = (put("cert", &one.0), put("key", &one.1));
+    let (not_its_key, no_pem) = (put("other", &other.1), put("no-pem", "hunter2"));
+    let text = |ca: &str, cert: &str, key: &str| {
+        format!(
+            "[sinks.a.webhook]\nurl = \"https://a\"\ntls.ca = {ca:?}\ntls.cert = {cert:?}\n\
+             tls.key = {key:?}\n"
+        )
+    };
+    let found = |text: String| mistakes_in(&text, &Environment::process());
+    assert_starts(&found(text(&cert, &cert, &key)), &[]);
+    assert_starts(
+        &found(text(&no_pem, &cert, &not_its_key)),
+        &[
+            &format!("f.toml:3: sinks.a.webhook.tls.ca: reading {no_pem}: expected one or more"),
+            &format!("f.toml:4: sinks.a.webhook.tls.cert: reading {cert}: expected a certificate"),
+        ],
+    );
+    let no_key = format!("f.toml:5: sinks.a.webhook.tls.key: reading {no_pem}: expected a private");
+    assert_starts(&found(text(&cert, &cert, &no_pem)), &[&no_key]);
+}
+
+#[test]
+fn rates_and_rooms_beyond_reason_are_told() {
+    let text = "[journal]\ndead_letters.max = \"1 KiB\"\n\
+                [sinks.a]\nrate_per_second = 0.0001\nfile.path = \"/a\"\n\
+                [sinks.b]\nrate_per_second = 1e7\nfile.path = \"/b\"\n\
+                [sinks.c]\nrate_per_second = 0.001\nfile.path = \"/c\"\n";
+    assert_starts(
+        &mistakes(text),
+        &[
+            "f.toml:2: journal.dead_letters.max: found 1 KiB, expected at least 1 MiB",
+            "f.toml:4: sinks.a.rate_per_second: found 0.0001, expected 0.001 to 1000000 requests",
+            "f.toml:7: sinks.b.rate_per_second: found 10000000, expected 0.001 to 1000000",
+        ],
+    );
+}
+
+#[test]
 fn sinks_stand_in_the_files_order_with_what_they_were_told() {
     let text = "[sinks.z]\nstreams = [\"log\", \"alert\"]\nbatch.events = 7\nbatch.wait = \"2s\"\n\
                 template = \"{{ PodName }}\"\nstdout = {}\n\

@@ -26,6 +26,7 @@ pub use kafka::KafkaWire;
 pub use mail::MailWire;
 pub use reach::{Reach, RealWires, Wires};
 pub use socket::SocketWire;
+pub(crate) use tls::wrong_files;
 
 use std::{fmt, future::Future, pin::Pin};
 

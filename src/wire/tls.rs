@@ -66,25 +66,48 @@ pub(super) fn apply(tls: &Tls, builder: ClientBuilder) -> Result<ClientBuilder, 
 /// # Errors
 /// Names the file that cannot be read or used, and what was expected in it.
 pub(super) fn client_config(tls: &Tls, protocols: &[&[u8]]) -> Result<ClientConfig, String> {
+    let mut config = configure(tls).map_err(|(_, why)| why)?;
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
+}
+
+/// A key of the table, and what is wrong with what it names.
+pub(crate) type Wrong = (&'static str, String);
+
+/// Which of the files cannot be used, looked at one by one.
+pub(crate) fn wrong_files(tls: &Tls) -> Vec<Wrong> {
+    let trust = Tls { ca: tls.ca.clone(), ..Tls::default() };
+    let identity = Tls { cert: tls.cert.clone(), key: tls.key.clone(), ..Tls::default() };
+    let identity = Tls { insecure: true, ..identity };
+    let each = [trust, identity].into_iter().filter(has_files);
+    each.filter_map(|tls| configure(&tls).err()).collect()
+}
+
+fn configure(tls: &Tls) -> Result<ClientConfig, Wrong> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("aws-lc-rs offers TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(verifier(tls, provider)?);
-    let mut config = match (&tls.cert, &tls.key) {
+        .with_custom_certificate_verifier(verifier(tls, provider).map_err(|why| ("ca", why))?);
+    match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => {
-            let chain = certificates(cert)?;
-            let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-                .map_err(|_| unusable(key, "a private key"))?;
+            let chain = certificates(cert).map_err(|why| ("cert", why))?;
+            let private = read(key).and_then(|pem| {
+                PrivateKeyDer::from_pem_slice(&pem).map_err(|_| unusable(key, "a private key"))
+            });
+            let private = private.map_err(|why| ("key", why))?;
             let also = format!("a certificate that belongs to the key in {}", key.display());
-            builder.with_client_auth_cert(chain, private).map_err(|_| unusable(cert, &also))?
+            builder
+                .with_client_auth_cert(chain, private)
+                .map_err(|_| ("cert", unusable(cert, &also)))
         }
-        (None, None) => builder.with_no_client_auth(),
-        _ => return Err("tls.cert and tls.key go together, and only one of them is set".to_owned()),
-    };
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(config)
+        (None, None) => Ok(builder.with_no_client_auth()),
+        _ => {
+            let why = "tls.cert and tls.key go together, and only one of them is set";
+            Err(("cert", why.to_owned()))
+        }
+    }
 }
 
 /// The name to look for in the certificate of `host`.
