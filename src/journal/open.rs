@@ -172,9 +172,9 @@ impl Found {
         newest.copied().unwrap_or(Segment { first: self.head, bytes: 0 })
     }
 
-    /// What is missing between the newest block and what sinks have settled.
+    /// What is missing between the newest block and what sinks have settled, or what came next.
     fn missing(&self) -> Option<Loss> {
-        let events = self.head - self.recovered.next;
+        let events = self.head.saturating_sub(self.recovered.end);
         (events > 0).then(|| {
             error!(stream = %self.stream, events, "{BEHIND_CURSORS}");
             Loss { events, from_us: now_us(), to_us: None, reason: BEHIND_CURSORS, mark: None }

@@ -17,12 +17,14 @@ use super::{
 };
 
 /// One stream, as it was found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recovered {
     /// Its segments, oldest first, as far as they are whole.
     pub segments: Vec<Segment>,
     /// The sequence number of the next record.
     pub next: u64,
+    /// The sequence number behind the last record there is: what lies between it and `next` is gone.
+    pub end: u64,
     /// Whether the newest segment is whole enough to be written on.
     pub continues: bool,
     pub damage: Vec<Piece>,
@@ -31,7 +33,7 @@ pub(super) struct Recovered {
 /// Looks through a stream's folder.
 pub(super) fn recover(disk: &dyn Disk, folder: &Path, stream: Stream) -> io::Result<Recovered> {
     let mut segments = list(disk, folder)?;
-    let mut found = Recovered { segments: Vec::new(), next: 0, continues: false, damage: vec![] };
+    let mut found = Recovered::default();
     if let Some(newest) = segments.pop() {
         found.segments = segments;
         let mut scan = Scan { stream, segment: newest.first, found: &mut found, whole_bytes: 0 };
@@ -41,6 +43,13 @@ pub(super) fn recover(disk: &dyn Disk, folder: &Path, stream: Stream) -> io::Res
             .open_to_read(&path)
             .and_then(|file| scan.run(Walk::new(file, newest.bytes, 0, newest.first)));
         let whole = Segment { first: newest.first, bytes: scan.whole_bytes };
+        found.end = match found.segments.last() {
+            // What a cut has emptied may have stood behind a hole, and what told of it is gone too.
+            Some(before) if done.is_ok() && whole.bytes == 0 => {
+                end_of(disk, folder, *before).unwrap_or(found.next)
+            }
+            _ => found.next,
+        };
         found.finish(whole, newest.bytes, done, &path);
     }
     Ok(found)
@@ -59,6 +68,18 @@ fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<Segment>> {
     Ok(segments)
 }
 
+/// The sequence number behind the last record of a segment; none where it cannot be read.
+fn end_of(disk: &dyn Disk, folder: &Path, segment: Segment) -> Option<u64> {
+    let file = disk.open_to_read(&Segment::path(segment.first, folder)).ok()?;
+    let mut walk = Walk::new(file, segment.bytes, 0, segment.first);
+    loop {
+        match walk.step().ok()? {
+            Step::End | Step::Torn => return Some(walk.expected()),
+            Step::Block { .. } | Step::Garbage { .. } => {}
+        }
+    }
+}
+
 impl Recovered {
     fn finish(&mut self, whole: Segment, found_bytes: u64, done: io::Result<()>, path: &Path) {
         if whole.bytes > 0 {
@@ -70,6 +91,7 @@ impl Recovered {
             error!(file = %path.display(), %error, "a segment could not be read to its end");
             // What cannot be read is neither written over nor counted again.
             self.next = self.next.max(whole.first + 1);
+            self.end = self.next;
         } else if whole.bytes < found_bytes {
             let cut_bytes = found_bytes - whole.bytes;
             warn!(file = %path.display(), cut_bytes, "a segment's torn tail was cut");
@@ -187,8 +209,18 @@ mod tests {
         fs::write(Segment::path(FIRST + 4, folder.path()), &bytes[ends[1]..ends[1] + 50])
             .expect("a torn segment");
         let found = recover(&RealDisk, folder.path(), Stream::Alert).expect("a folder");
-        assert_eq!((found.next, found.continues), (FIRST + 4, false));
+        assert_eq!((found.next, found.end, found.continues), (FIRST + 4, FIRST + 4, false));
         assert_eq!(found.segments, [Segment { first: FIRST, bytes: ends[1] as u64 }]);
+    }
+
+    #[test]
+    fn a_hole_before_a_newest_segment_that_was_emptied_is_noticed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (bytes, ends) = three_blocks();
+        fs::write(Segment::path(FIRST, folder.path()), &bytes[..ends[1]]).expect("a segment");
+        fs::write(Segment::path(FIRST + 20, folder.path()), b"").expect("an emptied segment");
+        let found = recover(&RealDisk, folder.path(), Stream::Alert).expect("a folder");
+        assert_eq!((found.next, found.end), (FIRST + 20, FIRST + 4));
     }
 
     #[test]

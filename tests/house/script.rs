@@ -27,9 +27,14 @@ pub(crate) enum Act {
     LoseReply,
     /// Takes this long, then takes it.
     Slow(Duration),
+    /// Takes what stands before this event, and says that it is the one it will never take.
+    Blame(usize),
     /// Our own code panics.
     Panic,
 }
+
+const INVALID: &str = r#"{"text":"Invalid data format","code":6}"#;
+const WRONG_TOKEN: &str = r#"{"text":"Invalid token","code":4}"#;
 
 /// Decides what becomes of a request: its number (from 0) and its event numbers.
 pub(crate) type Decide = Box<dyn FnMut(u64, &[u64]) -> Act + Send>;
@@ -42,6 +47,10 @@ pub(crate) struct Script {
 
 struct Inner {
     decide: Decide,
+    /// Whether this event is never taken, whatever is decided.
+    is_poison: fn(u64) -> bool,
+    /// The only token that is taken; any where there is none.
+    token: Option<String>,
     /// What a question for acknowledgements is answered; none for a destination without them.
     acknowledge: Option<fn() -> (u16, &'static str)>,
     requests: u64,
@@ -70,6 +79,8 @@ impl Script {
     pub(crate) fn new(decide: impl FnMut(u64, &[u64]) -> Act + Send + 'static) -> Self {
         let inner = Inner {
             decide: Box::new(decide),
+            is_poison: |_| false,
+            token: None,
             acknowledge: None,
             requests: 0,
             taken: Vec::new(),
@@ -103,6 +114,17 @@ impl Script {
         self.inner.lock().unwrap().decide = Box::new(decide);
     }
 
+    /// Never takes events of such numbers: at one time it says which it is, at another it does not.
+    pub(crate) fn poisoned(self, is_poison: fn(u64) -> bool) -> Self {
+        self.inner.lock().unwrap().is_poison = is_poison;
+        self
+    }
+
+    /// From now on takes only this token.
+    pub(crate) fn expect(&self, token: &str) {
+        self.inner.lock().unwrap().token = Some(token.to_owned());
+    }
+
     /// The numbers of the events it took, in order.
     pub(crate) fn taken(&self) -> Vec<u64> {
         self.inner.lock().unwrap().taken.clone()
@@ -133,29 +155,49 @@ impl Script {
         !self.inner.lock().unwrap().ids_differ
     }
 
-    fn act(&self, body: &Bytes) -> Act {
-        let events: Vec<Event> = std::str::from_utf8(body).unwrap().lines().map(read).collect();
+    fn act(&self, request: &HttpRequest) -> Act {
+        let body = std::str::from_utf8(&request.body).unwrap();
+        let events: Vec<Event> = body.lines().map(read).collect();
         let numbers: Vec<u64> = events.iter().filter_map(|event| event.number).collect();
         let mut inner = self.inner.lock().unwrap();
-        let request = inner.requests;
+        let place = inner.requests;
         inner.requests += 1;
-        let act = (inner.decide)(request, &numbers);
-        if matches!(act, Act::Accept | Act::LoseReply | Act::Slow(_)) {
-            inner.taken.extend(&numbers);
-            for Event { number, id, told } in events {
-                let is_gap = told.is_none();
-                inner.told.extend(told);
-                match number {
-                    Some(number) => {
-                        let known = inner.ids.entry(number).or_insert_with(|| id.clone()).clone();
-                        inner.ids_differ |= known != id;
-                    }
-                    None if is_gap => drop(inner.gaps.insert(id)),
-                    None => {}
+        let act = (inner.decide)(place, &numbers);
+        if !matches!(act, Act::Accept | Act::LoseReply | Act::Slow(_)) {
+            return act;
+        }
+        let proof = request.headers.get("authorization").map(|proof| proof.to_str().unwrap());
+        if inner.token.as_ref().is_some_and(|token| proof != Some(&*format!("Splunk {token}"))) {
+            return Act::Refuse(403, WRONG_TOKEN);
+        }
+        let is_poison = inner.is_poison;
+        let Some(bad) = events.iter().position(|event| event.number.is_some_and(is_poison)) else {
+            inner.take(events);
+            return act;
+        };
+        if place.is_multiple_of(2) {
+            return Act::Refuse(400, INVALID);
+        }
+        inner.take(events.into_iter().take(bad));
+        if act == Act::LoseReply { act } else { Act::Blame(bad) }
+    }
+}
+
+impl Inner {
+    fn take(&mut self, events: impl IntoIterator<Item = Event>) {
+        for Event { number, id, told } in events {
+            let is_gap = told.is_none();
+            self.told.extend(told);
+            self.taken.extend(number);
+            match number {
+                Some(number) => {
+                    let known = self.ids.entry(number).or_insert_with(|| id.clone()).clone();
+                    self.ids_differ |= known != id;
                 }
+                None if is_gap => drop(self.gaps.insert(id)),
+                None => {}
             }
         }
-        act
     }
 }
 
@@ -191,18 +233,14 @@ impl Wire<Http> for Script {
                 let (status, body) = answer();
                 (Act::Refuse(status, body), "")
             }
-            Some(_) => (self.act(&request.body), r#"{"text":"Success","code":0,"ackId":7}"#),
-            None => (self.act(&request.body), r#"{"text":"Success","code":0}"#),
+            Some(_) => (self.act(&request), r#"{"text":"Success","code":0,"ackId":7}"#),
+            None => (self.act(&request), r#"{"text":"Success","code":0}"#),
         };
         Box::pin(async move {
-            let reply = |status, body: &'static str, retry_after| {
+            let reply = |status, body: &str, retry_after| {
                 let headers = Default::default();
-                Ok(HttpReply {
-                    status,
-                    headers,
-                    retry_after,
-                    body: Bytes::from_static(body.as_bytes()),
-                })
+                let body = Bytes::copy_from_slice(body.as_bytes());
+                Ok(HttpReply { status, headers, retry_after, body })
             };
             // A network takes its time; without it a paused clock would never move.
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -217,6 +255,12 @@ impl Wire<Http> for Script {
                 Act::Slow(time) => {
                     tokio::time::sleep(time).await;
                     reply(200, success, None)
+                }
+                Act::Blame(bad) => {
+                    let body = format!(
+                        r#"{{"text":"Invalid data format","code":6,"invalid-event-number":{bad}}}"#
+                    );
+                    reply(400, &body, None)
                 }
                 Act::Panic => panic!("poison"),
             }

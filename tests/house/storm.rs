@@ -1,22 +1,30 @@
-//! Storms: one seed draws outages, lost replies, throttling, bad disks, relay ends, crashes and what
-//! they cut away; what must hold afterwards is checked from outside.
+//! Storms: one seed draws outages, lost replies, throttling, refused events, changed tokens, late
+//! acknowledgements, bad disks, relay ends, crashes and what they cut away; what must hold
+//! afterwards is checked from outside.
 //!
 //! `SEED=n` repeats one; `SEEDS=n` runs as many from 0 on.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
+    fs,
     io::ErrorKind,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use sidearm::{engine::Engine, journal::FaultyDisk, status::SinkView};
-use sidearm_sinks::contract::Stream;
+use sidearm::{
+    engine::Engine,
+    journal::FaultyDisk,
+    status::SinkView,
+    wire::{Attempt, Wire, WireError, Wires},
+};
+use sidearm_sinks::contract::{Http, HttpConnection, HttpReply, HttpRequest, Stream};
 use tokio::time::sleep;
 
 use crate::{
@@ -32,7 +40,7 @@ const ROUNDS: usize = 6;
 
 /// Held events are told after so long.
 const HOUR: Duration = Duration::from_secs(3600);
-const SINK_NAMES: [&str; 3] = ["siem", "people", "straight"];
+const SINK_NAMES: [&str; 5] = ["siem", "people", "straight", "asked", "traces"];
 
 const SINKS: &str = r#"
     [journal]
@@ -57,9 +65,94 @@ const SINKS: &str = r#"
     batch.events = 30
     batch.in_flight = 1
     splunk_hec.url = "https://straight:8088"
-    splunk_hec.token = "11111111-2222-3333-4444-555555555555"
+    splunk_hec.token = "${file:TOKEN_FILE}"
     splunk_hec.ack = false
+
+    [sinks.asked]
+    batch.events = 20
+    splunk_hec.url = "https://asked:8088"
+    splunk_hec.token = "11111111-2222-3333-4444-555555555555"
+    splunk_hec.ack = true
+
+    [sinks.traces]
+    batch.events = 25
+    otlp.url = "https://collector:4318"
+    otlp.protocol = "http"
 "#;
+
+/// Whether a destination never takes the event of this number.
+fn is_poison(number: u64) -> bool {
+    number % 23 == 7
+}
+
+fn stored() -> (u16, &'static str) {
+    (200, r#"{"acks":{"7":true}}"#)
+}
+
+fn not_yet() -> (u16, &'static str) {
+    (200, r#"{"acks":{"7":false}}"#)
+}
+
+/// A collector that is away at times, and at times refuses one record of a request and does not say
+/// which.
+#[derive(Clone)]
+struct Picky(Arc<Mutex<Answers>>);
+
+struct Answers {
+    dice: StdRng,
+    /// Requests of which it refused one record.
+    partial: u64,
+}
+
+impl Picky {
+    fn new(dice: &mut StdRng) -> Self {
+        let dice = StdRng::seed_from_u64(dice.random());
+        Self(Arc::new(Mutex::new(Answers { dice, partial: 0 })))
+    }
+}
+
+impl Wire<Http> for Picky {
+    fn call(&self, _: HttpRequest) -> Attempt<'_, Http> {
+        let mut answers = self.0.lock().unwrap();
+        // ExportLogsServiceResponse { partial_success { rejected_log_records: 1, "no body" } }
+        let body = match answers.dice.random_range(0..4) {
+            0 => Err(WireError::NotSent("connection refused".to_owned())),
+            1 => {
+                answers.partial += 1;
+                Ok(Bytes::from_static(b"\x0a\x0b\x08\x01\x12\x07no body"))
+            }
+            _ => Ok(Bytes::new()),
+        };
+        Box::pin(async {
+            Ok(HttpReply {
+                status: 200,
+                headers: Default::default(),
+                retry_after: None,
+                body: body?,
+            })
+        })
+    }
+}
+
+/// The scripted destinations, and the collector.
+#[derive(Clone)]
+struct Destinations {
+    scripted: ScriptedWires,
+    traces: Picky,
+}
+
+impl Wires for Destinations {
+    fn http(
+        &self,
+        sink: &str,
+        connection: &HttpConnection,
+    ) -> Result<Box<dyn Wire<Http>>, WireError> {
+        match sink {
+            "traces" => Ok(Box::new(self.traces.clone())),
+            _ => self.scripted.http(sink, connection),
+        }
+    }
+}
 
 #[test]
 fn nothing_in_the_journal_is_lost_whatever_the_weather() {
@@ -109,23 +202,34 @@ const LOOKS_BEFORE_IT_IS_TOLD: u32 = 59_000;
 async fn storm(seed: u64) {
     let mut dice = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();
-    let (siem, people, straight) = (Script::willing(), Script::willing(), Script::willing());
-    let wires = ScriptedWires::default()
+    let [siem, straight, asked] =
+        [Script::willing(), Script::willing(), Script::acknowledging(stored)]
+            .map(|script| script.poisoned(is_poison));
+    let people = Script::willing();
+    let scripted = ScriptedWires::default()
         .with("siem", &siem)
         .with("people", &people)
-        .with("straight", &straight);
+        .with("straight", &straight)
+        .with("asked", &asked);
+    let wires = Destinations { scripted, traces: Picky::new(&mut dice) };
+    let mut token = Token::new(folder.path());
     let (mut house, disk) = (House::new(seed), FaultyDisk::new());
     // What happens to people's messages alone can then be told to the event.
     let calm = seed % 4 == 1;
     let held = seed.is_multiple_of(8) || seed % 8 == 1;
-    let sinks = SINKS.replace("PER_HOUR", if held { "30" } else { "3600" });
+    let sinks = SINKS
+        .replace("PER_HOUR", if held { "30" } else { "3600" })
+        .replace("TOKEN_FILE", &token.file.display().to_string());
     let start = async |house: &House| start(house, &sinks, folder.path(), &wires, &disk).await;
     let mut engine = start(&house).await;
     let mut trouble = Trouble::default();
     for _ in 0..ROUNDS {
-        for script in [&siem, &straight] {
+        for script in [&siem, &straight, &asked] {
             trouble.replies_lost |= weather(script, &mut dice);
         }
+        let is_slow = dice.random_bool(0.3);
+        asked.acknowledge(if is_slow { not_yet } else { stored });
+        let renewed = dice.random_bool(0.3).then(|| token.renew(&straight));
         if weather(&people, &mut dice) {
             trouble.people_lost |= !calm;
             if calm {
@@ -136,6 +240,9 @@ async fn storm(seed: u64) {
         house.publish(Stream::Alert, dice.random_range(0..120)).await;
         house.publish(Stream::Log, dice.random_range(0..200)).await;
         sleep(Duration::from_millis(dice.random_range(0..5_000))).await;
+        if let Some(renewed) = renewed {
+            token.tell(&renewed);
+        }
         match dice.random_range(0..6) {
             0 => house.relay.cut_lines(),
             1 => house.relay.end_streams(tonic::Status::ok("")),
@@ -153,15 +260,11 @@ async fn storm(seed: u64) {
             _ => {}
         }
     }
-    for script in [&siem, &people, &straight] {
+    for script in [&siem, &people, &straight, &asked] {
         script.now(|_, _| Act::Accept);
     }
+    asked.acknowledge(stored);
     clear(&disk);
-    // Numbers that a cut took from behind a cursor are told of with the stream's next event.
-    house.subscribed(Stream::Alert).await;
-    house.subscribed(Stream::Log).await;
-    house.publish(Stream::Alert, 1).await;
-    house.publish(Stream::Log, 1).await;
     let mut looks = 0;
     eventually("everything settled", || {
         let status = engine.status().read();
@@ -186,8 +289,13 @@ async fn storm(seed: u64) {
     sleep(Duration::from_millis(10)).await;
     let alerts = look(folder.path(), Stream::Alert).await;
     let logs = look(folder.path(), Stream::Log).await;
-    check(&siem, &books(&status, "siem"), &[&alerts, &logs], &trouble);
-    check(&straight, &books(&status, "straight"), &[&alerts], &trouble);
+    let letters = |sink: &str| dead_letters(folder.path(), sink);
+    check(&siem, &books(&status, "siem"), &letters("siem"), &[&alerts, &logs], &trouble);
+    check(&straight, &books(&status, "straight"), &letters("straight"), &[&alerts], &trouble);
+    // A question that stays open for too long is a lost reply.
+    trouble.replies_lost = true;
+    check(&asked, &books(&status, "asked"), &letters("asked"), &[&alerts], &trouble);
+    check_partial(&wires.traces, &books(&status, "traces"), &alerts, &trouble);
     check_people(&people, &books(&status, "people"), &[&alerts, &logs], &trouble);
     assert_in_order(&straight.taken());
 }
@@ -212,24 +320,88 @@ fn check_people(script: &Script, view: &SinkView, journal: &[&Wreck], trouble: &
     assert!(script.ids_are_stable());
 }
 
-/// What the destination took, against the ledger and the journal as they are at the end.
-fn check(script: &Script, view: &SinkView, journal: &[&Wreck], trouble: &Trouble) {
+/// What the destination took and refused, against the ledger and the journal as they are at the
+/// end.
+fn check(script: &Script, view: &SinkView, letters: &[u64], journal: &[&Wreck], trouble: &Trouble) {
     let (taken, gaps) = (script.taken(), script.gaps());
     let once: HashSet<u64> = taken.iter().copied().collect();
+    let dead: BTreeSet<u64> = letters.iter().copied().collect();
     for stream in journal {
-        let missing: Vec<_> = stream.numbers.iter().filter(|n| !once.contains(n)).collect();
-        assert!(missing.is_empty(), "never arrived: {missing:?}");
+        let fate = |number: &&u64| match is_poison(**number) {
+            true => dead.contains(*number),
+            false => once.contains(*number),
+        };
+        let missing: Vec<_> = stream.numbers.iter().filter(|number| !fate(number)).collect();
+        assert!(missing.is_empty(), "neither arrived nor were set aside: {missing:?}");
         assert!(stream.gaps.iter().all(|id| gaps.contains(id)), "each gap record arrived");
     }
-    let ledger = view.ledger;
-    assert_eq!((ledger.counts.dead, ledger.pending), (0, 0));
+    assert!(dead.iter().all(|number| is_poison(*number)), "only what was refused is dead");
+    let (ledger, counts) = (view.ledger, view.ledger.counts);
+    assert_eq!(ledger.pending, 0);
     assert!(script.ids_are_stable(), "an event has one id");
     if !trouble.disk_full && trouble.cuts == 0 {
-        assert_eq!(ledger.counts.shed, 0);
-        assert_eq!(once.len() + gaps.len(), ledger.received as usize, "nothing but the journal");
+        let fates = (counts.accepted as usize, counts.dead as usize, counts.shed);
+        assert_eq!(fates, (once.len() + gaps.len(), dead.len(), 0), "nothing but the journal");
+    }
+    if trouble.crashes == 0 {
+        assert_eq!(letters.len(), dead.len(), "one dead letter each");
     }
     if trouble.crashes == 0 && !trouble.replies_lost {
         assert_eq!(taken.len(), once.len(), "no duplicate without a reason");
+    }
+}
+
+/// Where a destination does not say which records it refused, their number is exact.
+fn check_partial(traces: &Picky, view: &SinkView, alerts: &Wreck, trouble: &Trouble) {
+    let (ledger, counts) = (view.ledger, view.ledger.counts);
+    let partial = traces.0.lock().unwrap().partial;
+    assert_eq!(ledger.pending, 0);
+    assert!(counts.dead <= partial, "{} dead of {partial}", counts.dead);
+    if trouble.crashes == 0 {
+        assert_eq!(counts.dead, partial);
+    }
+    if !trouble.disk_full && trouble.cuts == 0 {
+        let journalled = (alerts.numbers.len() + alerts.gaps.len()) as u64;
+        assert_eq!((counts.accepted + counts.dead, counts.shed), (journalled, 0));
+    }
+}
+
+/// The numbers in a sink's dead letters, of which each is whole.
+fn dead_letters(folder: &Path, sink: &str) -> Vec<u64> {
+    let text = fs::read_to_string(folder.join(format!("dead/{sink}.ndjson"))).unwrap_or_default();
+    let number = |line: &str| {
+        let letter: serde_json::Value = serde_json::from_str(line).unwrap();
+        // The event itself may have been given up meanwhile.
+        let sent = letter["record"].as_str().unwrap();
+        let sent: serde_json::Value = serde_json::from_str(sent).unwrap();
+        sent["event"]["ExecEvent"]["ExecID"].as_str().unwrap().parse().unwrap()
+    };
+    text.lines().map(number).collect()
+}
+
+/// A token in a file, which is changed at the destination first.
+struct Token {
+    file: std::path::PathBuf,
+    renewals: u32,
+}
+
+impl Token {
+    fn new(folder: &Path) -> Self {
+        let token = Self { file: folder.join("token"), renewals: 0 };
+        token.tell("token-0");
+        token
+    }
+
+    /// From now on the destination takes another one.
+    fn renew(&mut self, script: &Script) -> String {
+        self.renewals += 1;
+        let token = format!("token-{}", self.renewals);
+        script.expect(&token);
+        token
+    }
+
+    fn tell(&self, token: &str) {
+        fs::write(&self.file, token).unwrap();
     }
 }
 
@@ -294,7 +466,7 @@ async fn start(
     house: &House,
     sinks: &str,
     folder: &Path,
-    wires: &ScriptedWires,
+    wires: &Destinations,
     disk: &FaultyDisk,
 ) -> Engine {
     let engine = house.engine_on(folder, sinks, wires.clone(), Arc::new(disk.clone())).await;
