@@ -13,10 +13,10 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     contract::{
-        Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gzip, Http,
-        HttpConnection, HttpRequest, Limits, Prefixed, Secret, SecretUrl, Setting, SettingError,
-        Sink, Span, Stream, Telling, Tls, above_zero, authorization, headers, read,
-        write_json_string,
+        Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gzip,
+        HEADERS, Http, HttpConnection, HttpRequest, LINK, Limits, Link, Secret, Setting,
+        SettingError, Sink, Stream, TIMEOUT, Telling, Timeout, Tls, authorization, headers,
+        is_label_name, read, write_json_string,
     },
     incident::{self, plain_line},
 };
@@ -79,11 +79,11 @@ pub(crate) struct Alertmanager {
     token: Option<Secret>,
     #[serde(default)]
     labels: Labels,
-    generator_url: Option<Link>,
+    link: Option<Link>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
     /// `headers` and the credentials, checked.
@@ -91,15 +91,9 @@ pub(crate) struct Alertmanager {
     checked_headers: HeaderMap,
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Alertmanager = read(table)?;
-    above_zero("timeout", sink.timeout)?;
-    sink.checked_headers = headers(&sink.headers)
-        .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+    sink.checked_headers = headers(&sink.headers)?;
     let (username, password) = (sink.username.as_deref(), sink.password.as_ref());
     if let Some(value) = authorization(username, password, sink.token.as_ref())? {
         sink.checked_headers.insert(header::AUTHORIZATION, value);
@@ -147,13 +141,9 @@ const SETTINGS: &[Setting] = &[
         key: "labels",
         help: "a table of further labels, the same for every alert: { team = \"platform\" }",
     },
-    Setting {
-        key: "generator_url",
-        help: "where an alert's source link leads; literal text, then fields: \
-               \"https://siem.example.com/?id={{ id }}\". Default: no link",
-    },
-    Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    LINK,
+    HEADERS,
+    TIMEOUT,
 ];
 
 impl Sink<Http> for Alertmanager {
@@ -168,9 +158,9 @@ impl Sink<Http> for Alertmanager {
         if incident::is_quiet(event) {
             record.extend_from_slice(format!(",\"endsAt\":\"{start}\"").as_bytes());
         }
-        if let Some(Link(link)) = &self.generator_url {
+        if let Some(link) = &self.link {
             record.extend_from_slice(b",\"generatorURL\":");
-            write_json_string(&link.complete(event, in_a_query), record);
+            write_json_string(&link.of(event), record);
         }
         record.extend_from_slice(b"},");
     }
@@ -199,11 +189,7 @@ impl Sink<Http> for Alertmanager {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection {
-            tls: self.tls.clone(),
-            timeout: self.timeout.0,
-            ..HttpConnection::default()
-        }
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 
@@ -281,10 +267,7 @@ impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let labels = BTreeMap::<String, String>::deserialize(deserializer)?;
         for (name, value) in &labels {
-            let is_legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && !name.starts_with("__")
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if !is_legal {
+            if !is_label_name(name) {
                 return Err(D::Error::custom(format!(
                     "expected a label's name of letters, digits and _, found \"{name}\""
                 )));
@@ -300,31 +283,6 @@ impl<'de> Deserialize<'de> for Labels {
         }
         Ok(Self(labels))
     }
-}
-
-/// A link that an event may complete behind its host.
-#[derive(Debug)]
-struct Link(Prefixed);
-
-impl<'de> Deserialize<'de> for Link {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let literal = text.split("{{").next().unwrap_or_default();
-        let is_link = SecretUrl::parse(literal).is_ok()
-            && literal.splitn(4, '/').count() == 4
-            && literal.chars().all(|c| c.is_ascii_graphic());
-        if !is_link {
-            return Err(D::Error::custom(
-                "expected an address such as \"https://siem.example.com/?id={{ id }}\": an event \
-                 must not decide its host",
-            ));
-        }
-        Prefixed::parse(&text).map(Self).map_err(D::Error::custom)
-    }
-}
-
-fn in_a_query(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~')
 }
 
 #[cfg(test)]
@@ -436,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_link_is_completed_and_its_host_is_not() {
-        let sink = alertmanager("generator_url = \"https://siem/?id={{ id }}&ns={{ namespace }}\"")
+        let sink = alertmanager("link = \"https://siem/?id={{ id }}&ns={{ namespace }}\"")
             .expect("a table");
         let event = EVENT.replace("\"shop\",\"Owner", "\"a&b/ c\",\"Owner");
         let alert = with_event(&event, |event| sent(&*sink, &event, Format::Native, ""));
@@ -456,9 +414,9 @@ mod tests {
             ("labels = { policy = \"c\" }", "labels"),
             ("labels = { __name = \"c\" }", "labels"),
             ("labels = { team = \"\" }", "labels"),
-            ("generator_url = \"https://{{ HostName }}/\"", "generator_url"),
-            ("generator_url = \"https://siem{{ HostName }}/\"", "generator_url"),
-            ("generator_url = \"javascript:alert(1)\"", "generator_url"),
+            ("link = \"https://{{ HostName }}/\"", "link"),
+            ("link = \"https://siem{{ HostName }}/\"", "link"),
+            ("link = \"javascript:alert(1)\"", "link"),
             ("headers = { \"a b\" = \"c\" }", "headers.a b"),
             ("timeout = \"0s\"", "timeout"),
         ] {

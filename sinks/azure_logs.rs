@@ -17,8 +17,8 @@ use twox_hash::XxHash3_128;
 
 use crate::contract::{
     Batch, Body, Cloud, Destination, Entra, Entry, Event, Facts, Format, Gzip, Http,
-    HttpConnection, HttpRequest, Identity, Limits, Proof, Setting, SettingError, Sink, Span, Tls,
-    above_zero, read,
+    HttpConnection, HttpRequest, Identity, Limits, Proof, Setting, SettingError, Sink, TIMEOUT,
+    Timeout, Tls, read,
 };
 use settings::{Endpoint, Rule, Scope, Streams};
 
@@ -41,8 +41,8 @@ pub(crate) struct AzureLogs {
     scope: Option<Scope>,
     #[serde(default = "fastest")]
     gzip: Gzip,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
 }
@@ -51,13 +51,8 @@ fn fastest() -> Gzip {
     Gzip::Level(1)
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: AzureLogs = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     Ok(Destination::Http(Box::new(sink)))
 }
 
@@ -121,7 +116,7 @@ const SETTINGS: &[Setting] = &[
                the cloud which url is in",
     },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    TIMEOUT,
 ];
 
 impl Sink<Http> for AzureLogs {

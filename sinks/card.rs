@@ -15,7 +15,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::contract::{Event, Gravity};
 
-pub(crate) use fit::{fitted, utf16_len};
+pub(crate) use fit::{fitted, push_html, utf16_len};
 
 /// A title is no longer, in characters; the shortest that any product takes (Slack's header).
 pub(crate) const TITLE_CHARS_MAX: usize = 140;
@@ -42,7 +42,12 @@ pub(crate) struct Card {
     pub(crate) id: String,
     /// When it happened, in microseconds since 1970.
     pub(crate) time_us: i64,
+    /// Where there is more of it: an address of the configuration's.
+    pub(crate) link: Option<String>,
 }
+
+/// What a link is called.
+pub(crate) const LINK_TEXT: &str = "Open the event";
 
 /// One thing known of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +80,13 @@ impl Card {
             facts: Vec::new(),
             id: event.id().to_string(),
             time_us: event.time_us(),
+            link: None,
         }
+    }
+
+    /// The same with a link.
+    pub(crate) fn linked(self, link: Option<String>) -> Self {
+        Self { link, ..self }
     }
 
     /// The title with a mark for its gravity, which colour alone does not tell everybody; where
@@ -101,6 +112,7 @@ impl Card {
             text: cut(&self.text, most),
             facts: facts.collect(),
             id: self.id.clone(),
+            link: self.link.clone(),
             ..*self
         }
     }
@@ -112,6 +124,7 @@ impl Card {
         lines.push(String::new());
         lines.extend(self.facts.iter().map(|fact| format!("{}: {}", fact.label, fact.value)));
         lines.push(self.footer());
+        lines.extend(self.link.clone());
         lines.join("\n")
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     card::{
-        Card, Fact,
+        Card, Fact, LINK_TEXT,
         chat::{self, Object, Product},
         colour, fitted,
         hook::{self, Hooked},
@@ -66,6 +66,13 @@ impl Product for Discord {
         if !card.title.is_empty() {
             let title = escaped(&format!("{} {}", mark(card.gravity), card.title), TITLE_MAX);
             embed["title"] = title.into();
+        }
+        if let Some(link) = &card.link {
+            // Discord makes a link of the title alone.
+            embed["url"] = link.as_str().into();
+            if card.title.is_empty() {
+                embed["title"] = LINK_TEXT.into();
+            }
         }
         if !card.text.is_empty() {
             embed["description"] = escaped(&card.text, DESCRIPTION_MAX).into();

@@ -18,9 +18,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Deserialize;
 
 use crate::contract::{
-    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpReply,
-    HttpRequest, Limits, Secret, Setting, SettingError, Setup, Sink, Span, Stream, Tls, Verdict,
-    above_zero, headers, read,
+    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, HEADERS, Http, HttpConnection,
+    HttpReply, HttpRequest, Limits, Secret, Setting, SettingError, Setup, Sink, Stream, Timeout,
+    Tls, Verdict, headers, read,
 };
 use address::Cluster;
 use identity::{Aws, Identity};
@@ -47,8 +47,8 @@ struct Table {
     headers: BTreeMap<String, Secret>,
     #[serde(default = "fastest")]
     gzip: Gzip,
-    #[serde(default = "a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout<60>,
     #[serde(default)]
     tls: Tls,
 }
@@ -73,16 +73,12 @@ pub(crate) struct Elasticsearch {
     /// Those of the configuration, and the proof of identity where that is a header.
     headers: HeaderMap,
     gzip: Gzip,
-    timeout: Span,
+    timeout: Timeout<60>,
     tls: Tls,
 }
 
 fn fastest() -> Gzip {
     Gzip::Level(1)
-}
-
-fn a_minute() -> Span {
-    Span(Duration::from_secs(60))
 }
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
@@ -156,21 +152,19 @@ const SETTINGS: &[Setting] = &[
     },
     Setting { key: "aws.secret_access_key", help: "beside the access key's id" },
     Setting { key: "aws.session_token", help: "beside both, where the key is a temporary one" },
-    Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
+    HEADERS,
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"60s\"" },
 ];
 
 impl Elasticsearch {
     fn of(table: Table) -> Result<Self, SettingError> {
-        above_zero("timeout", table.timeout)?;
         let index = Index::of(table.index, table.data_stream)?;
         if table.aws.is_some() && table.flavour == Flavour::Elasticsearch {
             let expected = "expected \"opensearch\" or \"auto\": AWS's own service is OpenSearch";
             return Err(SettingError::at("flavour", expected));
         }
-        let mut headers = headers(&table.headers)
-            .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+        let mut headers = headers(&table.headers)?;
         let identity = identity::Given {
             username: table.username,
             password: table.password,

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::contract::{
     AmqpConnection, Cloud, Compression, Credential, Destination, Entra, Entry, Facts, Format,
     Identity, KafkaConnection, Limits, Mechanism, Prefixed, Sasl, Setting, SettingError,
-    SharedAccess, Span, Tls, above_zero, read,
+    SharedAccess, Timeout, Tls, read,
 };
 use amqp::ByAmqp;
 use endpoint::Endpoint;
@@ -49,7 +49,7 @@ pub(crate) struct EventHubs {
     endpoint: Option<Endpoint>,
     #[serde(default)]
     websocket: bool,
-    timeout: Option<Span>,
+    timeout: Option<Timeout>,
     #[serde(default)]
     tls: Tls,
 }
@@ -71,9 +71,6 @@ const PATIENCE_BY_KAFKA: Duration = Duration::from_secs(120);
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: EventHubs = read(table)?;
-    if let Some(timeout) = sink.timeout {
-        above_zero("timeout", timeout)?;
-    }
     let place = place(&sink)?;
     match sink.protocol {
         Way::Amqp => Ok(Destination::Amqp(Box::new(by_amqp(sink, &place)?))),

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     card::{
-        Card, Fact,
+        Card, Fact, LINK_TEXT,
         chat::{self, Object, Product, defanged},
         colour, fitted,
         hook::{self, Hooked},
-        mark,
+        mark, push_html,
     },
     contract::{Entry, Facts, Format, Http, HttpReply, Protocol as _, Verdict},
 };
@@ -60,6 +60,11 @@ impl Product for GoogleChat {
         widgets.extend(card.facts.iter().map(|fact| widget(card, fact)));
         let footer = escaped(&card.footer());
         widgets.push(json!({ "textParagraph": { "text": format!("<i>{footer}</i>") } }));
+        if let Some(link) = &card.link {
+            let open = json!({ "openLink": { "url": link } });
+            let button = json!({ "text": LINK_TEXT, "onClick": open });
+            widgets.push(json!({ "buttonList": { "buttons": [button] } }));
+        }
         let mut content = json!({ "sections": [{ "widgets": widgets }] });
         if !card.title.is_empty() {
             let title = plain(&format!("{} {}", mark(card.gravity), card.title));
@@ -91,12 +96,8 @@ fn widget(card: &Card, fact: &Fact) -> Value {
 /// As HTML, lines as they are.
 fn escaped(text: &str) -> String {
     fitted(&defanged(text), TEXT_MAX, |c, out| match c {
-        '&' => out.push_str("&amp;"),
-        '<' => out.push_str("&lt;"),
-        '>' => out.push_str("&gt;"),
-        '"' => out.push_str("&quot;"),
         '\n' => out.push_str("<br>"),
-        c => out.push(c),
+        c => push_html(c, out),
     })
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use crate::contract::{
     Acks, Batch, Body, Compression, Content, Destination, Entry, Event, Facts, Format, Kafka,
     KafkaConnection, KafkaRecord, KafkaRequest, Limits, Setting, SettingError, Sink, Span, Stream,
-    Tls, above_zero, read,
+    Timeout, Tls, read,
 };
 use settings::{Brokers, Key, MaxBytes, Property, SaslTable, Security, Topic};
 
@@ -38,8 +38,8 @@ pub(crate) struct KafkaSink {
     #[serde(default)]
     security: Security,
     sasl: Option<SaslTable>,
-    #[serde(default = "two_minutes")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout<120>,
     #[serde(default = "five_milliseconds")]
     linger: Span,
     #[serde(default)]
@@ -54,17 +54,12 @@ fn ourselves() -> String {
     "sidearm".to_owned()
 }
 
-fn two_minutes() -> Span {
-    Span(Duration::from_secs(120))
-}
-
 fn five_milliseconds() -> Span {
     Span(Duration::from_millis(5))
 }
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: KafkaSink = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     settings::check(&sink)?;
     Ok(Destination::Kafka(Box::new(sink)))
 }

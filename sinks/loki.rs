@@ -18,9 +18,9 @@ use serde::Deserialize;
 
 use crate::{
     contract::{
-        Batch, Body, ByteSize, Destination, Entry, Event, Facts, Format, Gzip, Http,
+        Batch, Body, ByteSize, Destination, Entry, Event, Facts, Format, Gzip, HEADERS, Http,
         HttpConnection, HttpReply, HttpRequest, Limits, Secret, SecretUrl, Setting, SettingError,
-        Sink, Span, Tls, Verdict, above_zero, headers, read, write_json_string,
+        Sink, TIMEOUT, Timeout, Tls, Verdict, headers, read, write_json_string,
     },
     formats::cut,
 };
@@ -50,8 +50,8 @@ pub(crate) struct Loki {
     headers: BTreeMap<String, Secret>,
     #[serde(default = "fastest")]
     gzip: Gzip,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
     /// `headers`, the tenant and the credentials, checked.
@@ -72,10 +72,6 @@ fn fastest() -> Gzip {
     Gzip::Level(1)
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
 /// `max_label_names_per_series` of a Loki that nobody has configured.
 const MOST_LABELS: usize = 15;
 /// Shorter lines would say nothing.
@@ -85,7 +81,6 @@ const MAX_VALUE_BYTES: usize = 253;
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Loki = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     let names: Vec<_> = sink.labels.iter().map(|label| label.name()).collect();
     if sink.static_labels.is_empty() {
         let why = "expected at least one: an entry without a label belongs to no stream";
@@ -160,9 +155,9 @@ const SETTINGS: &[Setting] = &[
         key: "max_line",
         help: "longer lines lose their end, and say so by the metadata `cut`. Default: \"256 KiB\"",
     },
-    Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
+    HEADERS,
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    TIMEOUT,
 ];
 
 /// Between a record's labels and its entry, and at its end: JSON on a line has none inside.
@@ -201,11 +196,7 @@ impl Sink<Http> for Loki {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection {
-            tls: self.tls.clone(),
-            timeout: self.timeout.0,
-            ..HttpConnection::default()
-        }
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 

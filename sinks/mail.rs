@@ -12,12 +12,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::{
-    card::{Card, colour, fitted},
+    card::{Card, LINK_TEXT, colour, fitted, push_html},
     contract::{
-        Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity, Limits,
-        Mail as Smtp, MailConnection, MailReply, MailRequest, MailSecurity, MailStep,
-        Protocol as _, Question, Secret, Setting, SettingError, Sink, Span, Tls, Verdict,
-        above_zero, read,
+        Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity, LINK,
+        Limits, Link, Mail as Smtp, MailConnection, MailReply, MailRequest, MailSecurity, MailStep,
+        Protocol as _, Question, Secret, Setting, SettingError, Sink, Timeout, Tls, Verdict, read,
     },
     incident,
 };
@@ -47,19 +46,15 @@ pub(crate) struct Mail {
     #[serde(default)]
     security: MailSecurity,
     hello: Option<String>,
-    #[serde(default = "a_minute")]
-    timeout: Span,
+    link: Option<Link>,
+    #[serde(default)]
+    timeout: Timeout<60>,
     #[serde(default)]
     tls: Tls,
 }
 
-fn a_minute() -> Span {
-    Span(Duration::from_secs(60))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: Mail = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     match (&sink.username, &sink.password) {
         (Some(_), None) => {
             return Err(SettingError::at("username", "expected `password` beside it"));
@@ -118,6 +113,7 @@ const SETTINGS: &[Setting] = &[
         help: "\"starttls\": a server that does not offer it is sent nothing; \"on\": TLS from \
                the first byte, as on port 465; \"off\". Default: \"starttls\"",
     },
+    LINK,
     Setting { key: "hello", help: "what we call ourselves. Default: the sender's domain" },
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"1m\"" },
 ];
@@ -129,6 +125,7 @@ impl Sink<Smtp> for Mail {
             Format::Native => Card::of(event),
             _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes)),
         };
+        let card = card.linked(self.link.as_ref().map(|link| link.of(event)));
         record.extend_from_slice(self.message(event, &card).as_bytes());
     }
 
@@ -276,22 +273,19 @@ fn html(card: &Card) -> String {
             "<tr><td style=\"{CELL};color:#555\">{label}</td><td style=\"{CELL}\">{value}</td></tr>\n"
         ));
     }
+    out.push_str("</table>\n");
+    if let Some(link) = &card.link {
+        out.push_str(&format!("<p><a href=\"{}\">{LINK_TEXT}</a></p>\n", escaped(link)));
+    }
     out.push_str(&format!(
-        "</table>\n<p style=\"color:#777;font-size:11px\">{}</p>\n</div></body></html>\n",
+        "<p style=\"color:#777;font-size:11px\">{}</p>\n</div></body></html>\n",
         escaped(&card.footer())
     ));
     out
 }
 
 fn escaped(text: &str) -> String {
-    fitted(text, usize::MAX, |c, out| match c {
-        '&' => out.push_str("&amp;"),
-        '<' => out.push_str("&lt;"),
-        '>' => out.push_str("&gt;"),
-        '"' => out.push_str("&quot;"),
-        '\'' => out.push_str("&#39;"),
-        c => out.push(c),
-    })
+    fitted(text, usize::MAX, push_html)
 }
 
 #[cfg(test)]

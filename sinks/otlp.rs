@@ -20,7 +20,7 @@ use crate::{
     contract::{
         Batch, Body, Destination, Entry, Event, Facts, Format, Grpc, GrpcConnection, GrpcReply,
         GrpcRequest, Gzip, Http, HttpConnection, HttpReply, HttpRequest, Limits, Secret, SecretUrl,
-        Setting, SettingError, Sink, Span, Tls, Value, Verdict, above_zero, headers, read,
+        Setting, SettingError, Sink, TIMEOUT, Timeout, Tls, Value, Verdict, headers, read,
     },
     formats::otlp,
 };
@@ -40,8 +40,8 @@ pub(crate) struct Otlp {
     headers: BTreeMap<String, Secret>,
     #[serde(default = "fastest")]
     gzip: Gzip,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
     /// `headers`, checked.
@@ -64,15 +64,9 @@ fn fastest() -> Gzip {
     Gzip::Level(1)
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Otlp = read(table)?;
-    above_zero("timeout", sink.timeout)?;
-    sink.checked_headers = headers(&sink.headers)
-        .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+    sink.checked_headers = headers(&sink.headers)?;
     match sink.protocol {
         By::Http => Ok(Destination::Http(Box::new(sink))),
         By::Grpc if sink.url.has_path() => Err(SettingError::at(
@@ -122,7 +116,7 @@ const SETTINGS: &[Setting] = &[
         key: "gzip",
         help: "true, false, or a level from 1 to 9, which gRPC takes for true. Default: 1",
     },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    TIMEOUT,
 ];
 
 /// A record in a batch: the length of its resource, the resource, the log record.
@@ -250,11 +244,7 @@ impl Sink<Http> for Otlp {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection {
-            tls: self.tls.clone(),
-            timeout: self.timeout.0,
-            ..HttpConnection::default()
-        }
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 

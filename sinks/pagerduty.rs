@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use crate::{
     contract::{
         Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gzip, Http,
-        HttpConnection, HttpReply, HttpRequest, Limits, Protocol as _, Secret, Setting,
-        SettingError, Sink, Span, Tls, Verdict, above_zero, read, write_json_string,
+        HttpConnection, HttpReply, HttpRequest, LINK, Limits, Link, Protocol as _, Secret, Setting,
+        SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, read, write_json_string,
     },
     incident::{self, plain_line},
 };
@@ -42,8 +42,9 @@ pub(crate) struct PagerDuty {
     routing_key: RoutingKey,
     #[serde(default = "united_states")]
     url: Address,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    link: Option<Link>,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
 }
@@ -52,13 +53,8 @@ fn united_states() -> Address {
     Address::parse("https://events.pagerduty.com").expect("an address")
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: PagerDuty = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     Ok(Destination::Http(Box::new(sink)))
 }
 
@@ -95,7 +91,8 @@ const SETTINGS: &[Setting] = &[
         help: "the API's host; accounts of the EU have \"https://events.eu.pagerduty.com\". \
                Default: \"https://events.pagerduty.com\"",
     },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    LINK,
+    TIMEOUT,
 ];
 
 impl Sink<Http> for PagerDuty {
@@ -113,6 +110,9 @@ impl Sink<Http> for PagerDuty {
             return;
         }
         text(",\"client\":", "Sidearm");
+        if let Some(link) = &self.link {
+            text(",\"client_url\":", &link.of(event));
+        }
         text(",\"payload\":{\"summary\":", &summary(event, body));
         text(",\"source\":", &source(event));
         text(",\"severity\":", incident::severity(event));
@@ -172,11 +172,7 @@ impl Sink<Http> for PagerDuty {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection {
-            tls: self.tls.clone(),
-            timeout: self.timeout.0,
-            ..HttpConnection::default()
-        }
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 
@@ -297,6 +293,17 @@ mod tests {
             assert_eq!(body["payload"]["custom_details"]["event_id"], id.as_str());
             let body = sent(&event, Format::Template, "web\n was hit");
             assert_eq!(body["payload"]["summary"], "web was hit");
+        });
+    }
+
+    #[test]
+    fn a_link_leads_to_the_event() {
+        let sink = pagerduty("link = \"https://siem/?id={{ id }}\"");
+        with_event(EVENT, |event| {
+            let record = written(&sink, &event, Format::Native, b"");
+            let request = sink.request(&batch_of(&event, record.as_bytes()));
+            let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+            assert_eq!(body["client_url"], format!("https://siem/?id={}", event.id()));
         });
     }
 

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use crate::{
     card::chat::{self, Form, Object, Product},
     contract::{
-        Batch, Body, Destination, Entry, Event, Facts, Format, Http, HttpConnection, HttpReply,
-        HttpRequest, Prefixed, Secret, SecretUrl, Setting, SettingError, Sink, Span, Tls, Verdict,
-        above_zero, bearer, read,
+        Batch, Body, Destination, Entry, Event, Facts, Format, HEADERS, Http, HttpConnection,
+        HttpReply, HttpRequest, LINK, Link, Prefixed, Secret, SecretUrl, Setting, SettingError,
+        Sink, TIMEOUT, Timeout, Tls, Verdict, bearer, headers, read,
     },
 };
 
@@ -34,10 +34,11 @@ pub(crate) struct Slack {
     channel: Option<Prefixed>,
     #[serde(default)]
     body: Form,
+    link: Option<Link>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    #[serde(default = "chat::half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
     /// `headers`, checked, and the token's.
@@ -47,9 +48,8 @@ pub(crate) struct Slack {
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Slack = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     sink.one_way()?;
-    sink.checked_headers = chat::checked(&sink.headers)?;
+    sink.checked_headers = headers(&sink.headers)?;
     if let Some(token) = &sink.token {
         sink.checked_headers.insert(header::AUTHORIZATION, bearer(token)?);
     }
@@ -92,13 +92,14 @@ const SETTINGS: &[Setting] = &[
                \"alerts-{{ NamespaceName }}\"",
     },
     chat::BODY,
-    chat::HEADERS,
-    chat::TIMEOUT,
+    LINK,
+    HEADERS,
+    TIMEOUT,
 ];
 
 impl Sink<Http> for Slack {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
-        let mut message = chat::message(self, self.body, event, body);
+        let mut message = chat::message(self, self.body, self.link.as_ref(), event, body);
         // Whatever a template wrote there: an event must not choose who reads it.
         if let Some(channel) = &self.channel {
             message.insert("channel".into(), channel.complete(event, in_a_channel).into());
@@ -120,7 +121,7 @@ impl Sink<Http> for Slack {
     }
 
     fn connection(&self) -> HttpConnection {
-        chat::connection(&self.tls, self.timeout)
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 

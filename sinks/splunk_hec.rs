@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use crate::contract::{
     Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpReply,
-    HttpRequest, Limits, Prefixed, Setting, SettingError, Sink, Span, Stream, Tls, Verdict,
-    above_zero, read, write_json_string,
+    HttpRequest, Limits, Prefixed, Setting, SettingError, Sink, Stream, TIMEOUT, Timeout, Tls,
+    Verdict, read, write_json_string,
 };
 use settings::{Ack, Channel, Collector, Token};
 
@@ -37,8 +37,8 @@ pub(crate) struct SplunkHec {
     ack: Ack,
     #[serde(default = "fastest")]
     gzip: Gzip,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
 }
@@ -47,13 +47,8 @@ fn fastest() -> Gzip {
     Gzip::Level(1)
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: SplunkHec = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     Ok(Destination::Http(Box::new(sink)))
 }
 
@@ -112,7 +107,7 @@ const SETTINGS: &[Setting] = &[
                Default: \"auto\"",
     },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    TIMEOUT,
 ];
 
 impl Sink<Http> for SplunkHec {
@@ -168,11 +163,7 @@ impl Sink<Http> for SplunkHec {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection {
-            tls: self.tls.clone(),
-            timeout: self.timeout.0,
-            ..HttpConnection::default()
-        }
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 

@@ -8,18 +8,9 @@
 pub(crate) mod audit;
 pub(crate) mod events;
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::contract::{Batch, Gzip, HttpRequest, Setting, Span};
-
-const TIMEOUT: Setting =
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" };
-
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
+use crate::contract::{Batch, Gzip, HttpRequest};
 
 /// One JSON object, posted.
 fn post(url: String, further: &HeaderMap, batch: &Batch) -> HttpRequest {

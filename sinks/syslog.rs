@@ -16,8 +16,7 @@ use serde::Deserialize;
 
 use crate::contract::{
     Batch, Body, ByteSize, Destination, Entry, Event, Facts, Format, Limits, Prefixed, Setting,
-    SettingError, Sink, Socket, SocketConnection, SocketRequest, Span, Tls, Transport, above_zero,
-    read,
+    SettingError, Sink, Socket, SocketConnection, SocketRequest, Timeout, Tls, Transport, read,
 };
 use settings::{Address, AppName, Facility, Framing};
 
@@ -44,8 +43,8 @@ pub(crate) struct Syslog {
     #[serde(default)]
     bom: bool,
     max_message: Option<ByteSize>,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
 }
@@ -57,10 +56,6 @@ fn yes() -> bool {
 /// The number that RFC 5612 keeps for examples; a company uses its own.
 fn for_documentation() -> u32 {
     32_473
-}
-
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
 }
 
 /// The least that every receiver must take (RFC 5424, 6.1).
@@ -75,7 +70,6 @@ const DATAGRAM_MESSAGE_BYTES: usize = 1180;
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let sink: Syslog = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     let is_udp = sink.transport == Transport::Udp;
     if is_udp && sink.framing.is_some() {
         return Err(SettingError::at("framing", "datagrams have none; leave it out"));

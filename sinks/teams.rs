@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     card::{
-        Card,
+        Card, LINK_TEXT,
         chat::{self, Object, Product, defanged},
         fitted,
         hook::{self, Hooked},
@@ -63,17 +63,21 @@ pub(crate) struct Teams;
 
 impl Product for Teams {
     fn write(&self, card: &Card) -> Object {
-        let card = json!({
+        let mut content = json!({
             "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "type": "AdaptiveCard",
             "version": "1.5",
             "msteams": { "width": "Full" },
             "body": elements(card),
         });
+        if let Some(link) = &card.link {
+            content["actions"] =
+                json!([{ "type": "Action.OpenUrl", "title": LINK_TEXT, "url": link }]);
+        }
         let attachment = json!({
             "contentType": "application/vnd.microsoft.card.adaptive",
             "contentUrl": null,
-            "content": card,
+            "content": content,
         });
         let mut body = Object::new();
         body.insert("type".into(), "message".into());

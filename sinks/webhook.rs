@@ -16,9 +16,9 @@ use serde::{
 use twox_hash::XxHash3_128;
 
 use crate::contract::{
-    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpRequest,
-    Limits, Proof, Secret, SecretUrl, Setting, SettingError, Signing, Sink, Span, Tls, above_zero,
-    headers, read,
+    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, HEADERS, Http, HttpConnection,
+    HttpRequest, Limits, Proof, Secret, SecretUrl, Setting, SettingError, Signing, Sink, TIMEOUT,
+    Timeout, Tls, headers, read,
 };
 
 /// The catalogue's line.
@@ -39,8 +39,8 @@ pub(crate) struct Webhook {
     secrets: Secrets,
     #[serde(default)]
     gzip: Gzip,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
     /// `headers`, checked.
@@ -65,15 +65,9 @@ fn post() -> Method {
     Method::POST
 }
 
-fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Webhook = read(table)?;
-    above_zero("timeout", sink.timeout)?;
-    sink.checked_headers = headers(&sink.headers)
-        .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+    sink.checked_headers = headers(&sink.headers)?;
     Ok(Destination::Http(Box::new(sink)))
 }
 
@@ -107,14 +101,14 @@ const SETTINGS: &[Setting] = &[
         help: "\"object\": one event a request, as it was rendered (text/plain where that is no \
                JSON); \"array\": a JSON array; \"ndjson\": an event a line. Default: \"object\"",
     },
-    Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
+    HEADERS,
     Setting {
         key: "secret",
         help: "signs each request by Standard Webhooks: \"whsec_\" and base64, or a list of such, \
                newest first, while a receiver changes over. Default: no signature",
     },
     Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: false" },
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" },
+    TIMEOUT,
 ];
 
 impl Sink<Http> for Webhook {

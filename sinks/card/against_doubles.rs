@@ -242,3 +242,31 @@ proptest! {
         })?;
     }
 }
+
+#[test]
+fn a_link_leads_to_the_event_in_every_chat_that_is_told_where() {
+    const SIEM: &str = "link = \"https://siem.example.com/?a=1&q=(id:'{{ id }}')\"\n";
+    with_sample("alert-nasty-text", |event| {
+        let id = event.id();
+        for pair in pairs(SIEM) {
+            for (format, text) in [(Format::Native, ""), (Format::Template, "a line")] {
+                let request = pair.request(event, format, text);
+                assert_eq!(pair.taken(&request), Ok(()));
+                let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+                let mut texts = Vec::new();
+                strings(&body, &mut texts);
+                let link = format!("https://siem.example.com/?a=1&q=(id:'{id}')");
+                let expected = match pair.name {
+                    "slack" => format!("<{}|Open the event>", link.replace('&', "&amp;")),
+                    _ => link,
+                };
+                let found = texts.iter().filter(|text| **text == expected).count();
+                assert_eq!(found, 1, "{}: {body}", pair.name);
+            }
+        }
+        for pair in pairs("") {
+            let request = pair.request(event, Format::Native, "");
+            assert!(!String::from_utf8_lossy(&request.body).contains("Open the event"));
+        }
+    });
+}

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Card, Fact,
+    Card, Fact, LINK_TEXT,
     chat::{Object, defanged},
     colour, fitted, utf16_len,
 };
@@ -31,6 +31,10 @@ pub(crate) fn write(card: &Card) -> Object {
     });
     if !card.text.is_empty() {
         attachment["text"] = escaped(&card.text, TEXT_MAX).into();
+    }
+    if let Some(link) = &card.link {
+        attachment["title"] = LINK_TEXT.into();
+        attachment["title_link"] = link.as_str().into();
     }
     let mut body = Object::new();
     body.insert("text".into(), headline.into());

@@ -4,7 +4,7 @@
 //! it is shortened until it fits, and here `body = "whole"` lets a template write the request.
 //! A chat that needs an address and no more is a [`super::hook::Hook`].
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -13,8 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{Card, VALUE_CHARS_MAX};
 use crate::contract::{
-    Batch, Body, DigestDefaults, Event, Format, Gzip, HttpConnection, HttpRequest, Limits, Secret,
-    Setting, SettingError, Span, Tls, headers,
+    Batch, Body, DigestDefaults, Event, Format, Gzip, HttpRequest, Limits, Link, Setting,
 };
 
 /// A JSON object.
@@ -58,12 +57,6 @@ pub(crate) const BODY: Setting = Setting {
            the request, a JSON object; what is none, or is too large, is sent as text. Default: \
            \"text\"",
 };
-/// Told with each chat.
-pub(crate) const HEADERS: Setting =
-    Setting { key: "headers", help: "a table of further headers; their values are kept secret" };
-/// Told with each chat.
-pub(crate) const TIMEOUT: Setting =
-    Setting { key: "timeout", help: "how long one attempt may take. Default: \"30s\"" };
 /// How chats tell like events unless told otherwise.
 pub(crate) const DIGEST: DigestDefaults =
     DigestDefaults { every: Duration::from_secs(600), per_hour: 60, resolves: false };
@@ -76,48 +69,35 @@ pub(crate) const fn limits(source: &'static str) -> Limits {
     Limits { events: 1, bytes: BODY_BYTES_MAX, wait: Duration::ZERO, in_flight: 1, source }
 }
 
-pub(crate) fn half_a_minute() -> Span {
-    Span(Duration::from_secs(30))
-}
-
-/// How a chat is reached.
-pub(crate) fn connection(tls: &Tls, timeout: Span) -> HttpConnection {
-    HttpConnection { tls: tls.clone(), timeout: timeout.0, ..HttpConnection::default() }
-}
-
-/// The table `headers`, checked.
-pub(crate) fn checked(table: &BTreeMap<String, Secret>) -> Result<HeaderMap, SettingError> {
-    headers(table).map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))
-}
-
 /// The body of the request that tells of an event.
 pub(crate) fn message(
     product: &impl Product,
     form: Form,
+    link: Option<&Link>,
     event: &Event<'_>,
     body: Body<'_>,
 ) -> Object {
     let text = String::from_utf8_lossy(body.bytes);
+    let told = |card: Card| shortened(product, &card.linked(link.map(|link| link.of(event))));
+    // What was to be a whole body and cannot be one: told all the same, and why it looks as it does.
+    let noted = |why: &str| {
+        let text = format!("(What the template wrote {why}, so it is shown as text.)\n{text}");
+        told(Card::of_text(event, &text))
+    };
     let mut written = match (body.format, form) {
-        (Format::Native, _) => shortened(product, &Card::of(event)),
-        (_, Form::Text) => shortened(product, &Card::of_text(event, &text)),
+        (Format::Native, _) => told(Card::of(event)),
+        (_, Form::Text) => told(Card::of_text(event, &text)),
         (_, Form::Whole) => match serde_json::from_str::<Object>(&text) {
-            Err(_) => noted(product, event, "is no JSON object", &text),
-            Ok(whole) if !product.fits(&whole) => noted(product, event, "is too large", &text),
+            Err(_) => noted("is no JSON object"),
+            Ok(whole) if !product.fits(&whole) => noted("is too large"),
             Ok(whole) => match product.lacks(&whole) {
-                Some(what) => noted(product, event, what, &text),
+                Some(what) => noted(what),
                 None => whole,
             },
         },
     };
     product.complete(&mut written);
     written
-}
-
-/// What was to be a whole body and cannot be one: told all the same, and why it looks as it does.
-fn noted(product: &impl Product, event: &Event<'_>, why: &str, text: &str) -> Object {
-    let text = format!("(What the template wrote {why}, so it is shown as text.)\n{text}");
-    shortened(product, &Card::of_text(event, &text))
 }
 
 /// The card with its texts as long as the product takes them.

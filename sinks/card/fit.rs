@@ -35,6 +35,17 @@ pub(crate) fn fitted(text: &str, most: usize, write: impl Fn(char, &mut String))
     out
 }
 
+/// Writes a character of a text as HTML has it.
+pub(crate) fn push_html(c: char, out: &mut String) {
+    match c {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '"' => out.push_str("&quot;"),
+        c => out.push(c),
+    }
+}
+
 /// The text on one line with each character visible, cut.
 pub(super) fn visible(text: &str, most: usize) -> String {
     fitted(text.trim(), most, push_visible)

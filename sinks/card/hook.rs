@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use super::chat::{self, Form, Product};
 use crate::contract::{
-    Batch, Body, Destination, Event, Http, HttpConnection, HttpReply, HttpRequest, Secret,
-    SecretUrl, Setting, SettingError, Sink, Span, Tls, Verdict, above_zero, read,
+    Batch, Body, Destination, Event, HEADERS, Http, HttpConnection, HttpReply, HttpRequest, LINK,
+    Link, Secret, SecretUrl, Setting, SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, headers,
+    read,
 };
 
 /// What differs from one such chat to the next.
@@ -28,10 +29,11 @@ struct Table {
     url: SecretUrl,
     #[serde(default)]
     body: Form,
+    link: Option<Link>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    #[serde(default = "chat::half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
 }
@@ -40,8 +42,9 @@ struct Table {
 pub(crate) const SETTINGS: &[Setting] = &[
     Setting { key: "url", help: "the webhook's whole address, which is a secret" },
     chat::BODY,
-    chat::HEADERS,
-    chat::TIMEOUT,
+    LINK,
+    HEADERS,
+    TIMEOUT,
 ];
 
 /// A chat behind a webhook.
@@ -57,14 +60,14 @@ pub(crate) fn build<P: Hooked>(
     table: toml::de::ValueDeserializer<'_>,
 ) -> Result<Destination, SettingError> {
     let table: Table = read(table)?;
-    above_zero("timeout", table.timeout)?;
-    let headers = chat::checked(&table.headers)?;
+    let headers = headers(&table.headers)?;
     Ok(Destination::Http(Box::new(Hook { product: P::default(), table, headers })))
 }
 
 impl<P: Hooked> Sink<Http> for Hook<P> {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
-        chat::push(&chat::message(&self.product, self.table.body, event, body), record);
+        let Table { body: form, link, .. } = &self.table;
+        chat::push(&chat::message(&self.product, *form, link.as_ref(), event, body), record);
     }
 
     fn request(&self, batch: &Batch) -> HttpRequest {
@@ -77,6 +80,6 @@ impl<P: Hooked> Sink<Http> for Hook<P> {
     }
 
     fn connection(&self) -> HttpConnection {
-        chat::connection(&self.table.tls, self.table.timeout)
+        HttpConnection::of(&self.table.tls, self.table.timeout)
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn card(event: &Event<'_>) -> Card {
         facts: Vec::with_capacity(16),
         id: event.id().to_string(),
         time_us: event.time_us(),
+        link: None,
     };
     match event.gap() {
         Some(gap) => missing(event, gap, &mut card),

@@ -1,6 +1,6 @@
 //! HTTP as the catalogue speaks it.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -257,22 +257,6 @@ pub(super) fn shown_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         false => String::from_utf8_lossy(value.as_bytes()).into_owned(),
     };
     headers.iter().map(|(name, value)| (name.to_string(), shown(value))).collect()
-}
-
-/// Headers from a configuration: names and values checked, values marked sensitive.
-pub fn headers(table: &BTreeMap<String, Secret>) -> Result<HeaderMap, (String, String)> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in table {
-        let key: http::HeaderName = name
-            .parse()
-            .map_err(|_| (name.clone(), "expected the name of an HTTP header".to_owned()))?;
-        let mut value = http::HeaderValue::from_str(value.reveal()).map_err(|_| {
-            (name.clone(), "expected a value of visible characters without line ends".to_owned())
-        })?;
-        value.set_sensitive(true);
-        headers.append(key, value);
-    }
-    Ok(headers)
 }
 
 /// What a server of Go's answers, with 400, to plain HTTP where it speaks TLS; others' is a page.

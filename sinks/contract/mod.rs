@@ -19,6 +19,7 @@ mod grpc;
 mod http;
 pub mod json;
 mod kafka;
+mod link;
 mod mail;
 mod overrides;
 mod prefixed;
@@ -30,6 +31,8 @@ mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
 mod units;
+mod usual;
+mod uuid;
 mod verdict;
 mod visible;
 
@@ -51,12 +54,12 @@ pub use event::{
 pub use grpc::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
 pub use http::{
     AwsKeys, Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, SigV4, Signing, Tls,
-    headers,
 };
 pub use kafka::{
     Acks, Compression, Content, Kafka, KafkaConnection, KafkaRecord, KafkaReply, KafkaRequest,
     Mechanism, Produced, Sasl,
 };
+pub(crate) use link::{LINK, Link};
 pub use mail::{Mail, MailAnswer, MailConnection, MailReply, MailRequest, MailSecurity, MailStep};
 pub use overrides::{Gravity, Overrides, SeverityTable};
 pub use prefixed::{Pattern, Prefixed};
@@ -66,6 +69,9 @@ pub use setup::{Progress, Setup, SetupStep};
 pub use socket::{Sent, Socket, SocketConnection, SocketRequest, Transport};
 pub use suggest::did_you_mean;
 pub use units::{ByteSize, Span, parse_bytes, parse_span};
+pub use usual::Timeout;
+pub(crate) use usual::{HEADERS, TIMEOUT, headers, is_label_name};
+pub(crate) use uuid::uuid;
 pub use verdict::{Question, Verdict};
 pub use visible::write_visible;
 pub(crate) use visible::{acts, push_visible};
@@ -322,14 +328,6 @@ impl SettingError {
     pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into(), span: None }
     }
-}
-
-/// Refuses a time that would never let anything happen.
-pub(crate) fn above_zero(key: &str, time: Span) -> Result<(), SettingError> {
-    if time.0.is_zero() {
-        return Err(SettingError::at(key, "found no time at all, expected one above zero"));
-    }
-    Ok(())
 }
 
 /// Reads a sink's table into its struct.

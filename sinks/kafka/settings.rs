@@ -336,7 +336,7 @@ pub(super) fn check(sink: &KafkaSink) -> Result<(), SettingError> {
             "is not for Kafka: each broker has a name of its own, as it advertises it",
         ));
     }
-    if sink.linger >= sink.timeout {
+    if sink.linger.0 >= sink.timeout.0 {
         return Err(SettingError::at("linger", "expected a time below `timeout`"));
     }
     if sink.client_id.is_empty() || sink.client_id.contains(char::is_control) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{HeaderMap, HeaderValue, Loki, SettingError, header, headers};
-use crate::contract::{Event, Value, authorization, did_you_mean};
+use crate::contract::{Event, Value, authorization, did_you_mean, is_label_name};
 
 /// A field of an event that may be a label: of few values in a cluster, and none that an attacker
 /// can make up.
@@ -79,10 +79,7 @@ pub(super) struct LabelName(pub(super) String);
 impl<'de> Deserialize<'de> for LabelName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let mut chars = text.chars();
-        let begins = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if begins && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.starts_with("__")
-        {
+        if is_label_name(&text) {
             return Ok(Self(text));
         }
         Err(D::Error::custom(format!(
@@ -93,8 +90,7 @@ impl<'de> Deserialize<'de> for LabelName {
 
 /// The headers of each request.
 pub(super) fn headers_of(sink: &Loki) -> Result<HeaderMap, SettingError> {
-    let mut all = headers(&sink.headers)
-        .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+    let mut all = headers(&sink.headers)?;
     all.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(tenant) = &sink.tenant {
         let value = HeaderValue::from_str(tenant).ok().filter(|_| !tenant.is_empty());

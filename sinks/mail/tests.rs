@@ -80,6 +80,18 @@ fn a_message_is_a_function_of_its_event() {
 }
 
 #[test]
+fn a_link_leads_to_the_event() {
+    let sink = mail("link = \"https://siem/?a=1&id={{ id }}\"").expect("a table");
+    with_event(EVENT, |event| {
+        // Lines are wrapped as mail asks for.
+        let message = written(&*sink, &event, Format::Native, b"").replace("=\r\n", "");
+        let link = |and: &str| format!("https://siem/?a=3D1{and}id=3D{}", event.id());
+        assert!(message.contains(&format!("\r\n{}", link("&"))), "{message}");
+        assert!(message.contains(&format!("<a href=3D\"{}\">", link("&amp;"))), "{message}");
+    });
+}
+
+#[test]
 fn a_digest_is_another_message_of_the_same_thread() {
     let digest = Digest {
         telling: Telling::Repeats,

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::card::{Card, Fact, chat::Object, colour, fitted, mark, utf16_len};
+use crate::card::{Card, Fact, LINK_TEXT, chat::Object, colour, fitted, mark, utf16_len};
 
 /// A header's text, in characters.
 const HEADER_MAX: usize = 150;
@@ -47,8 +47,12 @@ fn details(card: &Card) -> Vec<Value> {
         let fields: Vec<_> = facts.iter().map(field).collect();
         blocks.push(json!({ "type": "section", "fields": fields }));
     }
-    let footer = plain(&card.footer(), SECTION_MAX);
-    blocks.push(json!({ "type": "context", "elements": [footer] }));
+    let mut footer = vec![plain(&card.footer(), SECTION_MAX)];
+    if let Some(link) = &card.link {
+        let text = format!("<{}|{LINK_TEXT}>", escaped(link, SECTION_MAX));
+        footer.push(json!({ "type": "mrkdwn", "text": text, "verbatim": true }));
+    }
+    blocks.push(json!({ "type": "context", "elements": footer }));
     blocks
 }
 

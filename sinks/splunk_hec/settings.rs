@@ -6,7 +6,7 @@ use http::{HeaderValue, Uri};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::contract::{Secret, SecretUrl};
+use crate::contract::{Secret, SecretUrl, uuid};
 
 /// The path of every endpoint of the collector.
 const SERVICE: &str = "/services/collector";
@@ -101,12 +101,7 @@ impl Channel {
             .finalize();
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
-        // RFC 9562: version 8, made by a rule of our own.
-        bytes[6] = bytes[6] & 0x0f | 0x80;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-        let groups = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-        Self(groups.join("-"))
+        Self(uuid(u128::from_be_bytes(bytes)))
     }
 
     pub(super) fn header(&self) -> HeaderValue {

@@ -9,12 +9,12 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{TIMEOUT, half_a_minute, post};
+use super::post;
 use crate::{
     contract::{
-        Address, Batch, Body, Destination, Entry, Event, Facts, Format, Http, HttpConnection,
-        HttpReply, HttpRequest, Limits, Protocol as _, Secret, Setting, SettingError, Sink, Span,
-        Tls, Verdict, above_zero, headers, read,
+        Address, Batch, Body, Destination, Entry, Event, Facts, Format, HEADERS, Http,
+        HttpConnection, HttpReply, HttpRequest, Limits, Protocol as _, Secret, Setting,
+        SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, headers, read, uuid,
     },
     incident::{self, plain_line},
 };
@@ -39,8 +39,8 @@ pub(crate) struct Sysdig {
     url: Address,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
     /// `headers`, checked.
@@ -54,9 +54,7 @@ fn agent() -> Address {
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Sysdig = read(table)?;
-    above_zero("timeout", sink.timeout)?;
-    sink.checked_headers = headers(&sink.headers)
-        .map_err(|(name, why)| SettingError::at(format!("headers.{name}"), why))?;
+    sink.checked_headers = headers(&sink.headers)?;
     Ok(Destination::Http(Box::new(sink)))
 }
 
@@ -88,7 +86,7 @@ const SETTINGS: &[Setting] = &[
         help: "the agent's endpoint. Default: \
                \"http://sysdig-agent.sysdig-agent.svc.cluster.local:7765/k8s_audit\"",
     },
-    Setting { key: "headers", help: "a table of further headers; their values are kept secret" },
+    HEADERS,
     TIMEOUT,
 ];
 
@@ -110,11 +108,7 @@ impl Sink<Http> for Sysdig {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection {
-            tls: self.tls.clone(),
-            timeout: self.timeout.0,
-            ..HttpConnection::default()
-        }
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 
@@ -153,15 +147,6 @@ fn audit_event(event: &Event<'_>, body: Body<'_>) -> Value {
         audit["sourceIPs"] = json!([ip.to_string()]);
     }
     audit
-}
-
-/// The event's id as a UUID of a rule of our own (RFC 9562, version 8).
-fn uuid(id: u128) -> String {
-    let mut bytes = id.to_be_bytes();
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// KubeArmor's operation in lower case, of letters alone.
@@ -296,12 +281,6 @@ mod tests {
             assert_eq!(audit["user"], json!({ "username": "uid:0", "uid": "0" }));
             assert_eq!(audit["requestURI"], "/api/v1/nodes/n1");
         });
-    }
-
-    #[test]
-    fn the_audit_id_is_a_uuid_that_stays() {
-        let id = uuid(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
-        assert_eq!(id, "01234567-89ab-8def-8123-456789abcdef");
     }
 
     #[test]

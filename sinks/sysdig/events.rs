@@ -4,13 +4,13 @@ use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{TIMEOUT, half_a_minute, post};
+use super::post;
 use crate::{
     card::{Card, fitted},
     contract::{
         Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity,
-        Http, HttpConnection, HttpRequest, Limits, Secret, Setting, SettingError, Sink, Span, Tls,
-        above_zero, bearer, read,
+        Http, HttpConnection, HttpRequest, Limits, Secret, Setting, SettingError, Sink, TIMEOUT,
+        Timeout, Tls, bearer, read,
     },
     incident::{self, plain_line},
 };
@@ -50,8 +50,8 @@ const TAGS: [&str; 12] = [
 pub(crate) struct SysdigEvents {
     url: Address,
     token: Secret,
-    #[serde(default = "half_a_minute")]
-    timeout: Span,
+    #[serde(default)]
+    timeout: Timeout,
     #[serde(default)]
     tls: Tls,
     /// The token, as it is sent.
@@ -61,7 +61,6 @@ pub(crate) struct SysdigEvents {
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: SysdigEvents = read(table)?;
-    above_zero("timeout", sink.timeout)?;
     sink.authorization.insert(header::AUTHORIZATION, bearer(&sink.token)?);
     Ok(Destination::Http(Box::new(sink)))
 }
@@ -125,11 +124,7 @@ impl Sink<Http> for SysdigEvents {
     }
 
     fn connection(&self) -> HttpConnection {
-        HttpConnection {
-            tls: self.tls.clone(),
-            timeout: self.timeout.0,
-            ..HttpConnection::default()
-        }
+        HttpConnection::of(&self.tls, self.timeout)
     }
 }
 

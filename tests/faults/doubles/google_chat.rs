@@ -58,10 +58,23 @@ fn is_card(card: &Value) -> bool {
 
 fn is_widget(widget: &Value) -> bool {
     let Some(kinds) = widget.as_object().filter(|kinds| kinds.len() == 1) else { return false };
-    kinds.iter().all(|(kind, content)| {
-        matches!(kind.as_str(), "textParagraph" | "decoratedText")
-            && content["text"].as_str().is_some_and(|text| !text.is_empty() && is_html(text))
+    kinds.iter().all(|(kind, content)| match kind.as_str() {
+        "textParagraph" | "decoratedText" => {
+            content["text"].as_str().is_some_and(|text| !text.is_empty() && is_html(text))
+        }
+        "buttonList" => {
+            let buttons = content["buttons"].as_array();
+            buttons.is_some_and(|all| !all.is_empty() && all.iter().all(is_button))
+        }
+        _ => false,
     })
+}
+
+/// A button with a text that opens an address.
+fn is_button(button: &Value) -> bool {
+    let url = button["onClick"]["openLink"]["url"].as_str().unwrap_or_default();
+    button["text"].as_str().is_some_and(|text| !text.is_empty())
+        && (url.starts_with("https://") || url.starts_with("http://"))
 }
 
 /// Tags and entities that cards know, each tag closed.

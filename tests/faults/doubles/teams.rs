@@ -61,9 +61,17 @@ fn fault(body: &Value) -> Option<&'static str> {
         }
         let is_card = card["type"] == "AdaptiveCard"
             && matches!(card["version"].as_str(), Some("1.2" | "1.3" | "1.4" | "1.5"))
-            && card["body"].as_array().is_some_and(|body| !body.is_empty() && all(body));
+            && card["body"].as_array().is_some_and(|body| !body.is_empty() && all(body))
+            && card["actions"].as_array().is_none_or(|actions| actions.iter().all(is_action));
         (!is_card).then_some("the card is not valid")
     })
+}
+
+/// What a webhook's card may have done: nothing that calls back, an address opened.
+fn is_action(action: &Value) -> bool {
+    action["type"] == "Action.OpenUrl"
+        && action["title"].is_string()
+        && action["url"].as_str().is_some_and(|url| url.starts_with("http"))
 }
 
 fn all(elements: &[Value]) -> bool {
