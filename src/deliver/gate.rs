@@ -29,6 +29,9 @@ pub(crate) struct Gate<P: Reach> {
     sink: Arc<str>,
     pace: Mutex<Pace>,
     changed: Notify,
+    /// Held by the first in line, so that whoever was just turned away stands behind the others: one
+    /// event that a destination is always too busy for would else take every probe.
+    line: tokio::sync::Mutex<()>,
     rate: Option<tokio::sync::Mutex<Rate>>,
     target: Arc<Target<P>>,
     meter: Arc<Meter>,
@@ -49,7 +52,8 @@ impl<P: Reach> Gate<P> {
     ) -> Self {
         let rate = rate_per_second.map(|rate| tokio::sync::Mutex::new(Rate::new(rate)));
         let (pace, changed) = (Mutex::new(Pace::new()), Notify::new());
-        Self { sink, pace, changed, rate, target, meter }
+        let line = tokio::sync::Mutex::default();
+        Self { sink, pace, changed, line, rate, target, meter }
     }
 
     /// Waits until an attempt may be made.
@@ -81,6 +85,7 @@ impl<P: Reach> Gate<P> {
     }
 
     async fn leave(&self) -> Pass<'_, P> {
+        let _first = self.line.lock().await;
         loop {
             let changed = self.changed.notified();
             let (answer, parked) = {
