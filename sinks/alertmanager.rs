@@ -1,10 +1,12 @@
 //! Prometheus Alertmanager: an incident of KubeArmor's is an alert of Alertmanager's.
 //!
 //! Labels name the incident and nothing that changes from event to event, so repeats, retries and
-//! replicas are one alert; what changes is in its annotations. An alert lasts as long as it is
-//! told again, or Alertmanager's `resolve_timeout`; a quiet time ends it. Of a request with a bad
-//! alert (400) Alertmanager keeps the good ones; telling those again changes nothing, so the bad
-//! one is looked for by halving.
+//! replicas are one alert; what changes is in its annotations. The one label that may rise with an
+//! incident is `severity`, for routes match it: what became graver is a further alert, and a quiet
+//! time ends all of them. An alert that is told again lasts, else it ends with Alertmanager's own
+//! `resolve_timeout`: no event's time decides how long, for what is delivered late would be over
+//! before anybody was told. Of a request with a bad alert (400) Alertmanager keeps the good ones;
+//! telling those again changes nothing, so the bad one is looked for by halving.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,10 +15,10 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     contract::{
-        Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gzip,
-        HEADERS, Http, HttpConnection, HttpRequest, LINK, Limits, Link, Secret, Setting,
-        SettingError, Sink, Stream, TIMEOUT, Telling, Timeout, Tls, authorization, headers,
-        is_label_name, read, write_json_string,
+        Address, Batch, Body, Concern, Destination, DigestDefaults, Entry, Event, Facts, Format,
+        Gravity, Gzip, HEADERS, Http, HttpConnection, HttpRequest, LINK, LaneView, Limits, Link,
+        Secret, Setting, SettingError, Sink, Span, Stream, TIMEOUT, Telling, Timeout, Tls,
+        above_zero, authorization, headers, is_label_name, read, write_json_string,
     },
     incident::{self, plain_line},
 };
@@ -31,10 +33,9 @@ const MAX_LABEL_CHARS: usize = 200;
 /// An annotation is cut here, in characters; Alertmanager holds all of them in memory.
 const MAX_ANNOTATION_CHARS: usize = 512;
 /// Labels that are ours to set.
-const OWN_LABELS: [&str; 10] = [
+const OWN_LABELS: [&str; 9] = [
     "alertname",
     "severity",
-    "gravity",
     "cluster",
     "namespace",
     "workload",
@@ -43,9 +44,12 @@ const OWN_LABELS: [&str; 10] = [
     "action",
     "incident",
 ];
+/// The severities that rules and routes of Prometheus know, the gravest first.
+const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
 /// Details that become annotations beside `summary` and `description`.
-const ANNOTATIONS: [&str; 22] = [
+const ANNOTATIONS: [&str; 23] = [
     "event_id",
+    "gravity",
     "count",
     "incidents",
     "first",
@@ -80,6 +84,8 @@ pub(crate) struct Alertmanager {
     #[serde(default)]
     labels: Labels,
     link: Option<Link>,
+    #[serde(default = "five_minutes")]
+    resolve_timeout: Span,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
     #[serde(default)]
@@ -91,8 +97,14 @@ pub(crate) struct Alertmanager {
     checked_headers: HeaderMap,
 }
 
+/// Alertmanager's own default.
+fn five_minutes() -> Span {
+    Span(Duration::from_secs(5 * 60))
+}
+
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Alertmanager = read(table)?;
+    above_zero("resolve_timeout", sink.resolve_timeout)?;
     sink.checked_headers = headers(&sink.headers)?;
     let (username, password) = (sink.username.as_deref(), sink.password.as_ref());
     if let Some(value) = authorization(username, password, sink.token.as_ref())? {
@@ -115,7 +127,7 @@ fn facts() -> Facts {
             source: "https://prometheus.io/docs/alerting/latest/alerts_api/",
         },
         rate_per_second: None,
-        // Told again before Alertmanager's `resolve_timeout` (5 minutes) resolves it.
+        // Told again well before Alertmanager's `resolve_timeout` (5 minutes) resolves it.
         digest: Some(DigestDefaults {
             every: Duration::from_secs(4 * 60),
             per_hour: 3_600,
@@ -141,6 +153,11 @@ const SETTINGS: &[Setting] = &[
         key: "labels",
         help: "a table of further labels, the same for every alert: { team = \"platform\" }",
     },
+    Setting {
+        key: "resolve_timeout",
+        help: "Alertmanager's own setting of this name: what it does not hear of for so long, it \
+               ends. `digest.every` takes at most four fifths of it. Default: \"5m\"",
+    },
     LINK,
     HEADERS,
     TIMEOUT,
@@ -148,21 +165,13 @@ const SETTINGS: &[Setting] = &[
 
 impl Sink<Http> for Alertmanager {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
-        record.extend_from_slice(b"{\"labels\":");
-        let further = self.labels.0.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        write_object(labels(event).into_iter().chain(further), record);
-        record.extend_from_slice(b",\"annotations\":");
-        write_object(annotations(event, body).into_iter(), record);
-        let start = incident::rfc3339(incident::start_us(event));
-        record.extend_from_slice(format!(",\"startsAt\":\"{start}\"").as_bytes());
-        if incident::is_quiet(event) {
-            record.extend_from_slice(format!(",\"endsAt\":\"{start}\"").as_bytes());
+        let gravest = severity(event);
+        if !incident::is_quiet(event) {
+            return self.write_alert(event, body, gravest, record);
         }
-        if let Some(link) = &self.link {
-            record.extend_from_slice(b",\"generatorURL\":");
-            write_json_string(&link.of(event), record);
+        for severity in SEVERITIES.into_iter().skip_while(|severity| *severity != gravest) {
+            self.write_alert(event, body, severity, record);
         }
-        record.extend_from_slice(b"},");
     }
 
     fn request(&self, batch: &Batch) -> HttpRequest {
@@ -183,6 +192,18 @@ impl Sink<Http> for Alertmanager {
         }
     }
 
+    fn concerns(&self, lane: &LaneView) -> Vec<Concern> {
+        let Some(DigestDefaults { every, .. }) = lane.digest else { return Vec::new() };
+        let most = self.resolve_timeout.0 / 5 * 4;
+        let why = format!(
+            "found {} s, expected at most {} s, or a longer `resolve_timeout` here and in \
+             Alertmanager: it would end alerts before they are told again",
+            every.as_secs(),
+            most.as_secs()
+        );
+        (every > most).then(|| Concern::mistake("digest.every", why)).into_iter().collect()
+    }
+
     fn limits(&self, limits: Limits) -> Limits {
         // Two brackets are added and a comma is taken away.
         Limits { bytes: limits.bytes.saturating_sub(1), ..limits }
@@ -193,8 +214,47 @@ impl Sink<Http> for Alertmanager {
     }
 }
 
-/// What the incident is, in names that stay: never a pod, a process or an event's id.
-fn labels(event: &Event<'_>) -> Vec<(&'static str, String)> {
+impl Alertmanager {
+    fn write_alert(
+        &self,
+        event: &Event<'_>,
+        body: Body<'_>,
+        severity: &'static str,
+        record: &mut Vec<u8>,
+    ) {
+        record.extend_from_slice(b"{\"labels\":");
+        let further = self.labels.0.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        write_object(labels(event, severity).into_iter().chain(further), record);
+        record.extend_from_slice(b",\"annotations\":");
+        write_object(annotations(event, body).into_iter(), record);
+        let mut moment = |name: &str, micros| {
+            let moment = incident::rfc3339(micros);
+            record.extend_from_slice(format!(",\"{name}\":\"{moment}\"").as_bytes());
+        };
+        moment("startsAt", incident::start_us(event));
+        if incident::is_quiet(event) {
+            moment("endsAt", incident::end_us(event));
+        }
+        if let Some(link) = &self.link {
+            record.extend_from_slice(b",\"generatorURL\":");
+            write_json_string(&link.of(event), record);
+        }
+        record.extend_from_slice(b"},");
+    }
+}
+
+/// How grave it is, on the scale of [`SEVERITIES`].
+fn severity(event: &Event<'_>) -> &'static str {
+    match event.gravity() {
+        Gravity::Critical => "critical",
+        Gravity::High | Gravity::Medium => "warning",
+        Gravity::Low | Gravity::Info => "info",
+    }
+}
+
+/// What the incident is, in names that stay: never a pod, a process or an event's id. What its key
+/// does not hold is no label either: a throttle notice may come with any policy's.
+fn labels(event: &Event<'_>, severity: &'static str) -> Vec<(&'static str, String)> {
     let label = |name, value: &str| (name, plain_line(value, MAX_LABEL_CHARS));
     if incident::telling(event) == Some(Telling::Held) {
         return vec![
@@ -203,6 +263,7 @@ fn labels(event: &Event<'_>) -> Vec<(&'static str, String)> {
             label("cluster", event.cluster()),
         ];
     }
+    let of_deed = |value| if event.is_throttle_notice() { "" } else { value };
     let alertname = match event.stream() {
         _ if event.is_gap() => "SidearmGap",
         _ if event.is_throttle_notice() => "KubeArmorAlertsDropped",
@@ -212,14 +273,13 @@ fn labels(event: &Event<'_>) -> Vec<(&'static str, String)> {
     };
     vec![
         label("alertname", alertname),
-        label("severity", incident::severity(event)),
-        label("gravity", event.gravity().name()),
+        label("severity", severity),
         label("cluster", event.cluster()),
         label("namespace", event.namespace()),
         label("workload", event.workload()),
-        label("policy", event.policy()),
+        label("policy", of_deed(event.policy())),
         label("operation", event.operation()),
-        label("action", event.action()),
+        label("action", of_deed(event.action())),
         label("incident", &incident::short_key(event)),
     ]
 }
@@ -297,7 +357,9 @@ mod tests {
     use super::*;
     use crate::contract::{
         Digest, acts,
-        testing::{arbitrary_event, asked, batch, batch_of, reply, table, with_event, written},
+        testing::{
+            arbitrary_event, asked, batch, batch_of, reply, table, with_event, with_sample, written,
+        },
     };
 
     const EVENT: &str = r#"{"Timestamp":1789899072,"UpdatedTime":"2026-09-20T10:11:12.000678Z","ClusterName":"c","HostName":"n1","NamespaceName":"shop","Owner":{"Ref":"Deployment","Name":"web","Namespace":"shop"},"PodName":"web-0","PolicyName":"no-apt","Severity":"8","Message":"apt ran","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","PID":4711,"UID":0,"PPID":0}"#;
@@ -338,7 +400,8 @@ mod tests {
         assert_ne!(first["annotations"]["event_id"], second["annotations"]["event_id"]);
         let labels = first["labels"].as_object().expect("labels");
         assert_eq!(labels["alertname"], "KubeArmorAlert");
-        assert_eq!(labels["severity"], "error");
+        assert_eq!(labels["severity"], "warning");
+        assert_eq!(first["annotations"]["gravity"], "high");
         assert_eq!(labels["workload"], "web");
         assert_eq!(labels["team"], "platform");
         assert_eq!(labels["incident"].as_str().map(str::len), Some(16));
@@ -365,9 +428,47 @@ mod tests {
         assert_eq!(repeats["annotations"]["count"], "5");
         assert_eq!(repeats["startsAt"], "2026-09-20T10:10:00.000000Z");
         assert_eq!(quiet["labels"], alone["labels"]);
-        assert_eq!(quiet["endsAt"], quiet["startsAt"]);
+        assert_eq!(quiet["startsAt"], "2026-09-20T10:10:00.000000Z");
+        assert_eq!(quiet["endsAt"], "2026-09-20T10:11:00.000000Z");
         assert_eq!(held["labels"]["alertname"], "SidearmHeldBack");
         assert_eq!(held["labels"]["policy"], Value::Null);
+    }
+
+    #[test]
+    fn what_became_graver_ends_with_all_it_was() {
+        let sink = alertmanager("").expect("a table");
+        let quiet = digest(Telling::Quiet);
+        for (severity, expected) in [
+            ("9", &["critical", "warning", "info"][..]),
+            ("5", &["warning", "info"]),
+            ("1", &["info"]),
+        ] {
+            let line = EVENT.replace("\"Severity\":\"8\"", &format!("\"Severity\":\"{severity}\""));
+            with_event(&line, |event| {
+                let alone = sent(&*sink, &event, Format::Native, "");
+                assert_eq!(alone["labels"]["severity"], expected[0]);
+                let event = event.telling(&quiet);
+                let record = written(&*sink, &event, Format::Native, b"");
+                let request = sink.request(&batch_of(&event, record.as_bytes()));
+                let alerts: Vec<Value> = serde_json::from_slice(&request.body).expect("an array");
+                let ended: Vec<_> =
+                    alerts.iter().map(|alert| &alert["labels"]["severity"]).collect();
+                assert_eq!(ended, expected);
+                assert_eq!(alerts[0]["labels"], alone["labels"]);
+                assert!(alerts.iter().all(|alert| alert["endsAt"].is_string()));
+            });
+        }
+    }
+
+    #[test]
+    fn notices_of_a_workload_are_one_alert_whatever_they_stand_for() {
+        let sink = alertmanager("").expect("a table");
+        let labels = |name| {
+            with_sample(name, |event| sent(&*sink, event, Format::Native, "")["labels"].clone())
+        };
+        let labels = ["alert-throttle-notice", "alert-throttle-notice-rewritten"].map(labels);
+        assert_eq!(labels[0]["incident"], labels[1]["incident"]);
+        assert_eq!((&labels[0]["policy"], &labels[1]["policy"]), (&Value::Null, &Value::Null));
     }
 
     #[test]
@@ -419,6 +520,7 @@ mod tests {
             ("link = \"javascript:alert(1)\"", "link"),
             ("headers = { \"a b\" = \"c\" }", "headers.a b"),
             ("timeout = \"0s\"", "timeout"),
+            ("resolve_timeout = \"0s\"", "resolve_timeout"),
         ] {
             let error = alertmanager(more).err().expect(more);
             assert_eq!(error.path, path, "{more}: {}", error.message);
@@ -456,11 +558,15 @@ mod tests {
             let record = written(&*sink, &event, Format::Native, b"");
             prop_assert!(record.len() < LARGEST_ALERT_BYTES);
             let received = i64::try_from(event.received_us()).unwrap_or(i64::MAX);
-            let now = incident::rfc3339(received).parse().expect("a moment");
+            // The engine tells of nothing that ends in the future.
+            let now = received.max(incident::end_us(&event));
+            let now = incident::rfc3339(now).parse().expect("a moment");
             let mut vendor = double::Alertmanager::new("t", now);
             let answer = vendor.answer(&asked(&sink.request(&batch_of(&event, record.as_bytes()))));
             prop_assert_eq!(answer.status(), 200, "{} {}", answer.body(), record);
-            prop_assert!(vendor.taken.len() == 1 && vendor.poison.is_none());
+            // One for each severity that it may have had is ended.
+            let most = if incident::is_quiet(&event) { SEVERITIES.len() } else { 1 };
+            prop_assert!((1..=most).contains(&vendor.taken.len()) && vendor.poison.is_none());
             prop_assert_eq!(vendor.firing.is_empty(), incident::is_quiet(&event));
             let alert = sent(&*sink, &event, Format::Native, "");
             for (kind, max) in [("labels", MAX_LABEL_CHARS), ("annotations", MAX_ANNOTATION_CHARS)] {

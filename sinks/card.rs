@@ -31,6 +31,8 @@ pub(crate) const VALUE_CHARS_MAX: usize = 600;
 pub(crate) struct Card {
     /// What happened, to what, where. Empty where the text was given by a template.
     pub(crate) title: String,
+    /// What it is about, in a word: the policy. Stands where a title would be told twice.
+    pub(crate) subject: String,
     /// Sentences: the policy's message, what a notice means. May be empty. What a template wrote
     /// may be of several lines.
     pub(crate) text: String,
@@ -71,14 +73,19 @@ impl Card {
         card
     }
 
-    /// A message whose text somebody else wrote: lines stay lines.
-    pub(crate) fn of_text(event: &Event<'_>, text: &str) -> Self {
+    /// A message whose text somebody else wrote: lines stay lines. What it stands for is told
+    /// before it, unless the text `counts` by itself.
+    pub(crate) fn of_text(event: &Event<'_>, text: &str, counts: bool) -> Self {
+        let text = text.trim_end();
+        let told = event.digest().filter(|_| !counts).map(telling::line);
+        let text = told.map_or_else(|| text.to_owned(), |line| format!("{line}: {text}"));
         Self {
             title: String::new(),
-            text: fit::visible_lines(text.trim_end(), TEMPLATE_CHARS_MAX),
+            subject: subject(event),
+            text: fit::visible_lines(&text, TEMPLATE_CHARS_MAX),
             gravity: event.gravity(),
             facts: Vec::new(),
-            id: event.id().to_string(),
+            id: event.shown_id().to_string(),
             time_us: event.time_us(),
             link: None,
         }
@@ -90,10 +97,19 @@ impl Card {
     }
 
     /// The title with a mark for its gravity, which colour alone does not tell everybody; where
-    /// there is none, the beginning of the text.
+    /// there is none, the beginning of the text. For where the text itself does not stand beneath
+    /// it.
     pub(crate) fn headline(&self) -> String {
         let first = self.text.lines().next().unwrap_or_default();
-        let title = if self.title.is_empty() { first } else { &self.title };
+        self.marked(if self.title.is_empty() { first } else { &self.title })
+    }
+
+    /// The title with its mark; where there is none, the subject. For above the text.
+    pub(crate) fn caption(&self) -> String {
+        self.marked(if self.title.is_empty() { &self.subject } else { &self.title })
+    }
+
+    fn marked(&self, title: &str) -> String {
         let title = fitted(title, TITLE_CHARS_MAX, |c, out| out.push(c));
         format!("{} {title}", mark(self.gravity)).trim_end().to_owned()
     }
@@ -109,6 +125,7 @@ impl Card {
         let facts = self.facts.iter().map(|fact| Fact { value: cut(&fact.value, most), ..*fact });
         Self {
             title: cut(&self.title, most),
+            subject: cut(&self.subject, most),
             text: cut(&self.text, most),
             facts: facts.collect(),
             id: self.id.clone(),
@@ -143,6 +160,14 @@ impl Card {
     /// A fact in our words.
     fn words(&mut self, label: &'static str, value: &str) {
         self.fact(label, value, VALUE_CHARS_MAX, false);
+    }
+}
+
+/// The policy; for what has none, who speaks.
+fn subject(event: &Event<'_>) -> String {
+    match fit::visible(event.policy(), TITLE_CHARS_MAX) {
+        policy if policy.is_empty() => "KubeArmor".to_owned(),
+        policy => policy,
     }
 }
 

@@ -26,6 +26,15 @@ pub(crate) const ENTRY: Entry = Entry { facts, build: hook::build::<Discord> };
 const TITLE_MAX: usize = 256;
 const DESCRIPTION_MAX: usize = 4_096;
 const VALUE_MAX: usize = 1_024;
+const FOOTER_MAX: usize = 2_048;
+/// Of a field, and of an author.
+const NAME_MAX: usize = 256;
+/// Fields of an embed.
+const FIELDS_MAX: usize = 25;
+/// The text beside the embeds.
+const CONTENT_MAX: usize = 2_000;
+/// Embeds of a message.
+const EMBEDS_COUNT_MAX: usize = 10;
 /// All texts of all embeds of a message.
 const EMBEDS_MAX: usize = 6_000;
 /// Fields longer than this take a line of their own, in UTF-16 units.
@@ -93,8 +102,11 @@ impl Product for Discord {
     }
 
     fn fits(&self, body: &Object) -> bool {
-        let embeds = body.get("embeds").and_then(Value::as_array);
-        embeds.is_none_or(|embeds| embeds.iter().map(texts).sum::<usize>() <= EMBEDS_MAX)
+        let embeds = body.get("embeds").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        body.get("content").is_none_or(|content| len(content) <= CONTENT_MAX)
+            && embeds.len() <= EMBEDS_COUNT_MAX
+            && embeds.iter().all(embed_fits)
+            && embeds.iter().map(texts).sum::<usize>() <= EMBEDS_MAX
     }
 }
 
@@ -146,12 +158,28 @@ fn timestamp(time_us: i64) -> Option<String> {
     is_plain.then(|| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
+fn len(text: &Value) -> usize {
+    text.as_str().map_or(0, utf16_len)
+}
+
+/// Whether each of its texts is inside its own limit.
+fn embed_fits(embed: &Value) -> bool {
+    len(&embed["title"]) <= TITLE_MAX
+        && len(&embed["description"]) <= DESCRIPTION_MAX
+        && len(&embed["footer"]["text"]) <= FOOTER_MAX
+        && len(&embed["author"]["name"]) <= NAME_MAX
+        && fields(embed).count() <= FIELDS_MAX
+        && fields(embed)
+            .all(|field| len(&field["name"]) <= NAME_MAX && len(&field["value"]) <= VALUE_MAX)
+}
+
+fn fields(embed: &Value) -> impl Iterator<Item = &Value> {
+    embed["fields"].as_array().into_iter().flatten()
+}
+
 /// What counts towards the limit of all embeds.
 fn texts(embed: &Value) -> usize {
-    let len = |value: &Value| value.as_str().map_or(0, utf16_len);
-    let fields = embed["fields"].as_array();
-    let fields =
-        fields.into_iter().flatten().map(|field| len(&field["name"]) + len(&field["value"]));
+    let fields = fields(embed).map(|field| len(&field["name"]) + len(&field["value"]));
     len(&embed["title"])
         + len(&embed["description"])
         + len(&embed["footer"]["text"])

@@ -8,9 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     card::{Card, fitted},
-    contract::{
-        Digest, Event, FIELDS, Gravity, Telling, Value, acts, push_visible, write_json_string,
-    },
+    contract::{Digest, Event, FIELDS, Telling, Value, acts, push_visible, write_json_string},
 };
 
 /// A detail is cut here, in characters.
@@ -70,9 +68,14 @@ pub(crate) fn is_quiet(event: &Event<'_>) -> bool {
 /// When the first event it tells of happened, in microseconds since 1970, by clocks that are not
 /// ahead of ours.
 pub(crate) fn start_us(event: &Event<'_>) -> i64 {
-    let told = event.digest().filter(|digest| digest.events > 0).map(|digest| digest.first_us);
-    let received = i64::try_from(event.received_us()).unwrap_or(i64::MAX);
-    told.unwrap_or(event.time_us()).min(received)
+    let first_us = event.digest().map_or(event.time_us(), |digest| digest.first_us);
+    first_us.min(i64::try_from(event.received_us()).unwrap_or(i64::MAX))
+}
+
+/// When the last event it tells of happened, in microseconds since 1970; never before the first.
+pub(crate) fn end_us(event: &Event<'_>) -> i64 {
+    let last_us = event.digest().map_or(event.time_us(), |digest| digest.last_us);
+    last_us.max(start_us(event))
 }
 
 /// A moment as RFC 3339 in UTC with microseconds, in the years 1970 to 9999.
@@ -148,11 +151,11 @@ fn list<T>(brackets: &[u8; 2], parts: &[T], out: &mut Vec<u8>, write: fn(&T, &mu
     out.push(brackets[1]);
 }
 
-/// What is known of the event, by name: the event's id and what a digest counts, then KubeArmor's
+/// What is known of the event, by name: the shown event's id and what a digest counts, then KubeArmor's
 /// own fields, then what follows from them. Nothing empty is among it.
 pub(crate) fn details(event: &Event<'_>) -> Vec<(&'static str, Detail)> {
     let mut details = vec![
-        ("event_id", Detail::Text(event.id().to_string())),
+        ("event_id", Detail::Text(event.shown_id().to_string())),
         ("stream", Detail::Text(event.stream().name().to_owned())),
         ("gravity", Detail::Text(event.gravity().name().to_owned())),
     ];
@@ -243,16 +246,6 @@ pub(crate) fn write_json(details: &[(&'static str, Detail)], max_bytes: usize, o
     out.push(b'}');
 }
 
-/// How grave it is on the scale of most routers of alerts: `critical`, `error`, `warning`, `info`.
-pub(crate) fn severity(event: &Event<'_>) -> &'static str {
-    match event.gravity() {
-        Gravity::Critical => "critical",
-        Gravity::High => "error",
-        Gravity::Medium => "warning",
-        Gravity::Low | Gravity::Info => "info",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -327,10 +320,11 @@ mod tests {
             write_json(&details(&event), 100_000, &mut out);
             prop_assert!(out.len() <= 100_000);
             let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
-            let id = event.id().to_string();
+            let id = event.shown_id().to_string();
             prop_assert_eq!(value["event_id"].as_str(), Some(id.as_str()));
             let start: jiff::Timestamp = rfc3339(start_us(&event)).parse().expect("a moment");
             prop_assert!(start >= jiff::Timestamp::UNIX_EPOCH);
+            prop_assert!(end_us(&event) >= start_us(&event));
         }
     }
 }

@@ -123,7 +123,7 @@ impl Sink<Smtp> for Mail {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
         let card = match body.format {
             Format::Native => Card::of(event),
-            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes)),
+            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes), body.counts),
         };
         let card = card.linked(self.link.as_ref().map(|link| link.of(event)));
         record.extend_from_slice(self.message(event, &card).as_bytes());
@@ -218,7 +218,7 @@ impl Mail {
         message::header("Auto-Submitted", "auto-generated", &mut out);
         message::header("X-Auto-Response-Suppress", "All", &mut out);
         message::header("List-Id", &format!("<kubearmor.sidearm.{domain}>"), &mut out);
-        message::header("X-Sidearm-Event", &event.id().to_string(), &mut out);
+        message::header("X-Sidearm-Event", &event.shown_id().to_string(), &mut out);
         if event.gravity() >= Gravity::High {
             message::header("Importance", "high", &mut out);
         }

@@ -1,8 +1,10 @@
 //! PagerDuty, by its Events API v2: an incident of KubeArmor's is an alert of PagerDuty's.
 //!
 //! The incident's key is the `dedup_key`, so a retry or a second replica adds nothing, repeats go
-//! to the alert that is open, and a quiet time resolves it. The routing key goes into the body
-//! when it is sent: no record, and so no dead letter, holds it.
+//! to the alert that is open, and a quiet time resolves it. What the hour had no room for is of
+//! many incidents, whose alert nothing would resolve: it is told as a change event, which pages
+//! nobody. The routing key goes into the body when it is sent: no record, and so no dead letter,
+//! holds it.
 
 use std::{fmt, time::Duration};
 
@@ -11,10 +13,12 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
+    card::Card,
     contract::{
-        Address, Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gzip, Http,
-        HttpConnection, HttpReply, HttpRequest, LINK, Limits, Link, Protocol as _, Secret, Setting,
-        SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, read, write_json_string,
+        Address, Batch, Body, Concern, Destination, DigestDefaults, Entry, Event, Facts, Format,
+        Gravity, Gzip, Http, HttpConnection, HttpReply, HttpRequest, LINK, LaneView, Limits, Link,
+        Protocol as _, Secret, Setting, SettingError, Sink, TIMEOUT, Telling, Timeout, Tls,
+        Verdict, read, write_json_string,
     },
     incident::{self, plain_line},
 };
@@ -22,8 +26,12 @@ use crate::{
 /// The catalogue's line.
 pub(crate) const ENTRY: Entry = Entry { facts, build };
 
-/// The path of the API.
+/// The path of the API for alerts.
 const ENQUEUE: &str = "/v2/enqueue";
+/// The path of the API for change events; the same keys are known there.
+const ENQUEUE_CHANGE: &str = "/v2/change/enqueue";
+/// What the record of a change event begins with, and no other.
+const CHANGE: &[u8] = b",\"payload\":";
 /// PagerDuty's limit of a body, in bytes: "512 KB", taken at its smaller meaning.
 const MAX_BODY_BYTES: usize = 512_000;
 /// PagerDuty's limit of `dedup_key`, in characters.
@@ -98,6 +106,9 @@ const SETTINGS: &[Setting] = &[
 impl Sink<Http> for PagerDuty {
     /// All of the event but the routing key, which would stand first.
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+        if incident::telling(event) == Some(Telling::Held) {
+            return change(event, body, record);
+        }
         let mut text = |key: &str, value: &str| {
             record.extend_from_slice(key.as_bytes());
             write_json_string(value, record);
@@ -115,7 +126,7 @@ impl Sink<Http> for PagerDuty {
         }
         text(",\"payload\":{\"summary\":", &summary(event, body));
         text(",\"source\":", &source(event));
-        text(",\"severity\":", incident::severity(event));
+        text(",\"severity\":", severity(event.gravity()));
         text(",\"timestamp\":", &incident::rfc3339(event.time_us()));
         for (key, value) in [
             (",\"component\":", event.workload()),
@@ -135,13 +146,18 @@ impl Sink<Http> for PagerDuty {
     fn request(&self, batch: &Batch) -> HttpRequest {
         let mut headers = HeaderMap::with_capacity(1);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let record = batch.bytes();
         let url = self.url.with_path(ENQUEUE);
+        let url = match record.starts_with(CHANGE) {
+            true => format!("{}{ENQUEUE_CHANGE}", url.trim_end_matches(ENQUEUE)),
+            false => url,
+        };
         HttpRequest {
             method: Method::POST,
             shown_url: url.clone(),
             url,
             headers,
-            body: body(self.routing_key.0.reveal(), &batch.bytes()),
+            body: body(self.routing_key.0.reveal(), &record),
             gzip: Gzip::Off,
             message_id: String::new(),
         }
@@ -166,6 +182,12 @@ impl Sink<Http> for PagerDuty {
         }
     }
 
+    fn concerns(&self, lane: &LaneView) -> Vec<Concern> {
+        let why = "without a digest nothing says that an incident is over: every alert stays open \
+                   until a person resolves it";
+        lane.digest.is_none().then(|| Concern::doubt("digest", why)).into_iter().collect()
+    }
+
     fn limits(&self, limits: Limits) -> Limits {
         let head = body(self.routing_key.0.reveal(), b"").len();
         Limits { bytes: limits.bytes.saturating_sub(head), ..limits }
@@ -180,11 +202,40 @@ fn body(routing_key: &str, record: &[u8]) -> Bytes {
     [b"{\"routing_key\":\"", routing_key.as_bytes(), b"\"", record].concat().into()
 }
 
+/// Writes what tells of events that were held back.
+fn change(event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
+    record.extend_from_slice(CHANGE);
+    for (key, value) in [
+        ("{\"summary\":", summary(event, body)),
+        (",\"source\":", source(event)),
+        (",\"timestamp\":", incident::rfc3339(incident::end_us(event))),
+    ] {
+        record.extend_from_slice(key.as_bytes());
+        write_json_string(&value, record);
+    }
+    record.extend_from_slice(b",\"custom_details\":");
+    incident::write_json(&incident::details(event), MAX_DETAILS_BYTES, record);
+    record.extend_from_slice(b"}}");
+}
+
+/// PagerDuty's own scale.
+fn severity(gravity: Gravity) -> &'static str {
+    match gravity {
+        Gravity::Critical => "critical",
+        Gravity::High => "error",
+        Gravity::Medium => "warning",
+        Gravity::Low | Gravity::Info => "info",
+    }
+}
+
 /// The message's text where one is given, else the incident's headline.
 fn summary(event: &Event<'_>, body: Body<'_>) -> String {
     let given = match body.format {
         Format::Native => String::new(),
-        _ => plain_line(&String::from_utf8_lossy(body.bytes), MAX_SUMMARY_CHARS),
+        _ => {
+            let text = String::from_utf8_lossy(body.bytes);
+            plain_line(&Card::of_text(event, &text, body.counts).text, MAX_SUMMARY_CHARS)
+        }
     };
     if given.is_empty() { incident::headline(event, MAX_SUMMARY_CHARS) } else { given }
 }
@@ -259,7 +310,7 @@ mod tests {
 
     use super::*;
     use crate::contract::{
-        Digest, Telling, acts,
+        Digest, acts,
         testing::{arbitrary_event, asked, batch, batch_of, reply, sink, with_event, written},
     };
 
@@ -293,6 +344,17 @@ mod tests {
             assert_eq!(body["payload"]["custom_details"]["event_id"], id.as_str());
             let body = sent(&event, Format::Template, "web\n was hit");
             assert_eq!(body["payload"]["summary"], "web was hit");
+            let digest = Digest {
+                telling: Telling::Repeats,
+                events: 137,
+                incidents: 1,
+                first_us: 0,
+                last_us: 600_000_000,
+                pods: Vec::new(),
+                processes: Vec::new(),
+            };
+            let body = sent(&event.telling(&digest), Format::Template, "web was hit");
+            assert_eq!(body["payload"]["summary"], "137 more in 10 min: web was hit");
         });
     }
 
@@ -326,6 +388,43 @@ mod tests {
             });
             assert_eq!(body, expected);
         });
+    }
+
+    #[test]
+    fn what_was_held_back_is_a_change_and_pages_nobody() {
+        let digest = Digest {
+            telling: Telling::Held,
+            events: 42,
+            incidents: 5,
+            first_us: 1_789_899_000_000_000,
+            last_us: 1_789_899_060_000_000,
+            pods: Vec::new(),
+            processes: Vec::new(),
+        };
+        for (more, url) in [
+            ("", "https://events.pagerduty.com/v2/change/enqueue"),
+            ("url = \"http://proxy/pd/v2/enqueue\"", "http://proxy/pd/v2/change/enqueue"),
+        ] {
+            let sink = pagerduty(more);
+            with_event(EVENT, |event| {
+                let id = event.id().to_string();
+                let event = event.telling(&digest);
+                let record = written(&sink, &event, Format::Native, b"");
+                let request = sink.request(&batch_of(&event, record.as_bytes()));
+                assert_eq!(request.url, url);
+                let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+                assert_eq!(body["routing_key"], KEY);
+                assert_eq!(
+                    (&body["event_action"], &body["dedup_key"]),
+                    (&Value::Null, &Value::Null)
+                );
+                let summary = body["payload"]["summary"].as_str().expect("a text");
+                assert!(summary.starts_with("42 events of 5 incidents held back"), "{summary}");
+                assert_eq!(body["payload"]["timestamp"], "2026-09-20T10:11:00.000000Z");
+                assert_eq!(body["payload"]["custom_details"]["count"], 42);
+                assert_eq!(body["payload"]["custom_details"]["event_id"], id.as_str());
+            });
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! <https://docs.rocket.chat/docs/integrations>
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     card::{
@@ -50,9 +51,10 @@ impl Product for RocketChat {
         attachment::write(card)
     }
 
-    /// All of it stays below what the text alone may have.
+    /// Nothing but the text is measured.
     fn fits(&self, body: &Object) -> bool {
-        utf16_len(&chat::json(body)) <= MESSAGE_MAX
+        let text = body.get("text").and_then(Value::as_str);
+        text.is_none_or(|text| utf16_len(text) <= MESSAGE_MAX)
     }
 }
 

@@ -14,9 +14,9 @@ use serde::Deserialize;
 use crate::{
     card::chat::{self, Form, Object, Product},
     contract::{
-        Batch, Body, Destination, Entry, Event, Facts, Format, HEADERS, Http, HttpConnection,
-        HttpReply, HttpRequest, LINK, Link, Prefixed, Secret, SecretUrl, Setting, SettingError,
-        Sink, TIMEOUT, Timeout, Tls, Verdict, bearer, headers, read,
+        Batch, Body, Concern, Destination, Entry, Event, Facts, Format, HEADERS, Http,
+        HttpConnection, HttpReply, HttpRequest, LINK, LaneView, Link, Prefixed, Secret, SecretUrl,
+        Setting, SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, bearer, headers, read,
     },
 };
 
@@ -118,6 +118,10 @@ impl Sink<Http> for Slack {
     fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
         let is_routed = self.channel.as_ref().is_some_and(|channel| !channel.is_constant());
         answer::verdict(reply, is_routed)
+    }
+
+    fn concerns(&self, lane: &LaneView) -> Vec<Concern> {
+        chat::concerns(self.body, lane)
     }
 
     fn connection(&self) -> HttpConnection {

@@ -279,7 +279,7 @@ mod tests {
                 Event::decode(Kind::Event, arrival, &[], crate::contract::Overrides::none())
                     .expect("an empty message");
             for body in ["{\"a\":1}", "{\"b\":\n2}"] {
-                let body = Body { format: Format::Template, bytes: body.as_bytes() };
+                let body = Body::new(Format::Template, body.as_bytes());
                 batch.push(EventId(1), 1, 0, |out| {
                     sink.record(&event, body, out);
                 });

@@ -11,25 +11,29 @@
 //! are saved in the cursor's file, so that a crash costs a repeated message and never a count.
 
 mod held;
+mod hex;
+mod hour;
 mod shown;
 mod sight;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sidearm_sinks::contract::{Digest, DigestDefaults, Stream, Telling};
+use sidearm_sinks::contract::{Digest, DigestDefaults, Stream};
 
 use held::Held;
+use hour::Hour;
 pub(crate) use shown::Shown;
 pub(crate) use sight::{Key, Rank, Sight};
 pub(crate) use tally::Tally;
+use window::Window;
 
 /// Incidents whose windows are open at once; events of further ones are held.
 const MAX_OPEN_INCIDENTS: usize = 1_024;
-const HOUR_US: u64 = 3_600_000_000;
 
 /// How a lane tells like events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,51 +69,10 @@ pub(crate) enum Judgement {
 pub struct Incidents {
     windows: BTreeMap<Key, Window>,
     held: Held,
-    hour: Option<Hour>,
+    hour: Hour,
     /// None where the lane has no digest; what an earlier run absorbed is then told at once.
     #[serde(skip)]
     rules: Option<Rules>,
-}
-
-/// One incident's window.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Window {
-    /// The event that its messages show: the last that was sent.
-    shown: Shown,
-    /// Whether a message of it has come to an end. Where a crash forestalled that, the next event
-    /// is sent at once.
-    opened: bool,
-    /// The gravest that was told.
-    told: Rank,
-    until_us: u64,
-    /// When the first and the last of its events happened, as far as they are settled.
-    seen_us: (i64, i64),
-    /// Absorbed and settled, not told.
-    untold: Tally,
-    /// What a message under way tells of; untold again where that message is lost in a crash.
-    telling: Option<Tally>,
-    #[serde(skip)]
-    live: Live,
-}
-
-/// What is true of a window in this run only.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Live {
-    /// The gravest that was told or is under way.
-    promised: Rank,
-    /// Events of it that are under way as messages of their own.
-    messages: u32,
-    /// Spans under way that bring more to absorb.
-    absorbing: u32,
-    /// A message says that all is quiet, or did not get so far yet.
-    closing: bool,
-}
-
-/// The hour that runs, and its messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Hour {
-    until_us: u64,
-    messages: u32,
 }
 
 /// What one span does to a lane's incidents once it is settled.
@@ -171,90 +134,59 @@ impl Incidents {
     pub(crate) fn resume(&mut self, rules: Option<Rules>, now_us: u64) {
         self.rules = rules;
         self.held.resume();
-        self.windows.retain(|_, window| {
-            if let Some(telling) = window.telling.take() {
-                window.untold.merge(telling);
-            }
-            window.live = Live { promised: window.told, ..Live::default() };
-            // What began it was never settled, so it comes again.
-            window.opened || !window.untold.is_empty()
-        });
-        let Some(rules) = rules else {
-            for (key, window) in std::mem::take(&mut self.windows) {
-                self.held.take_over(key, window.shown, window.told, window.untold);
-            }
-            self.hour = None;
+        let latest_us = now_us.saturating_add(self.every_us());
+        self.windows.retain(|_, window| window.resume(latest_us));
+        if rules.is_some() {
+            self.hour.resume(now_us);
             return;
-        };
-        // Nor may a clock that was set back make a wait longer than it ever was.
-        let latest_us = now_us.saturating_add(rules.every_us);
-        for window in self.windows.values_mut() {
-            window.until_us = window.until_us.min(latest_us);
         }
-        if let Some(hour) = &mut self.hour {
-            hour.until_us = hour.until_us.min(now_us.saturating_add(HOUR_US));
+        for (key, window) in std::mem::take(&mut self.windows) {
+            self.held.take_over(key, window.shown, window.told, window.untold);
         }
+        self.hour = Hour::default();
     }
 
     /// What is to become of an event. Changes nothing that another event would notice.
     pub(crate) fn judge(&mut self, sight: &Sight, now_us: u64) -> Judgement {
         let room = self.windows.len() < MAX_OPEN_INCIDENTS;
         let (known, breaks) = match self.windows.get(&sight.key) {
-            None => (false, room),
-            Some(Window { live, .. }) if live.closing => (true, false),
-            Some(Window { opened: false, live: Live { messages: 0, .. }, .. }) => (true, true),
-            Some(Window { live, .. }) => (true, sight.rank.rises_above(live.promised)),
+            None => (false, room || sight.is_gap),
+            Some(window) => (true, window.is_broken_by(sight.rank)),
         };
         match (breaks, known) {
             (false, true) => Judgement::Absorb,
-            (true, _) if self.has_leave(now_us) => Judgement::Send,
+            (true, _) if self.has_leave(now_us) || sight.is_gap => Judgement::Send,
             _ => Judgement::Hold,
         }
     }
 
     /// Notes that an event is on its way as a message of its own.
     pub(crate) fn sending(&mut self, sight: &Sight, shown: Shown, now_us: u64) {
-        self.spend(now_us);
-        let window = self.windows.entry(sight.key).or_insert_with(|| Window {
-            shown: shown.clone(),
-            opened: false,
-            told: Rank::default(),
-            until_us: u64::MAX,
-            seen_us: (sight.time_us, sight.time_us),
-            untold: Tally::default(),
-            telling: None,
-            live: Live::default(),
-        });
-        window.shown = shown;
-        window.see(sight.time_us, sight.time_us);
-        window.live.messages += 1;
-        window.live.promised.raise(sight.rank);
+        self.hour.spend(now_us);
+        self.windows
+            .entry(sight.key)
+            .or_insert_with(|| Window::of(sight, shown.clone()))
+            .sending(sight, shown);
     }
 
     /// Notes that a span under way brings more of an incident.
     pub(crate) fn absorbing(&mut self, sight: &Sight) {
         if let Some(window) = self.windows.get_mut(&sight.key) {
-            window.live.absorbing += 1;
+            window.absorbing();
         }
     }
 
     /// Takes in what a span did, in the moment in which it is settled.
     pub(crate) fn settle(&mut self, absorbed: &Absorbed, now_us: u64) {
-        let every_us = self.every_us();
+        let until_us = now_us.saturating_add(self.every_us());
         for (key, rank) in &absorbed.sent {
             let Some(window) = self.windows.get_mut(key) else { continue };
-            window.live.messages = window.live.messages.saturating_sub(1);
-            window.opened = true;
-            window.told.raise(*rank);
-            window.until_us = now_us.saturating_add(every_us);
+            window.sent(*rank, until_us);
         }
         for (key, tally) in &absorbed.repeats {
             // It is kept open for as long as it absorbs.
             let window = self.windows.get_mut(key).expect("a window that absorbs is open");
-            window.live.absorbing = window.live.absorbing.saturating_sub(1);
-            let (first_us, last_us) = tally.span_us();
-            window.see(first_us, last_us);
-            window.untold.merge(tally.clone());
+            window.absorbed(tally);
         }
         self.held.merge(&absorbed.held);
     }
@@ -287,32 +219,26 @@ impl Incidents {
         let (leave, every_us) = (self.has_leave(now_us), self.every_us());
         let resolves = self.rules.is_some_and(|rules| rules.resolves);
         let window = self.windows.get_mut(&key)?;
-        if !window.untold.is_empty() {
-            let untold = std::mem::take(&mut window.untold);
+        let message = if !window.untold.is_empty() {
             if !leave {
                 window.until_us = now_us.saturating_add(every_us);
+                let untold = std::mem::take(&mut window.untold);
                 self.held.take_over(key, window.shown.clone(), window.told, untold);
                 return None;
             }
-            let message = window.message(key, Telling::Repeats, &untold);
-            window.telling = Some(untold);
-            self.spend(now_us);
-            return Some(message);
-        }
-        if window.live.absorbing > 0 || !caught_up {
+            window.tell_repeats(key, now_us)
+        } else if window.is_absorbing() || !caught_up {
             return None;
-        }
-        if !resolves {
+        } else if !resolves {
             self.windows.remove(&key);
             return None;
-        }
-        if !leave {
-            window.until_us = self.hour.map_or(now_us, |hour| hour.until_us);
+        } else if !leave {
+            window.until_us = self.hour.end_us().unwrap_or(now_us);
             return None;
-        }
-        window.live.closing = true;
-        let message = window.message(key, Telling::Quiet, &Tally::default());
-        self.spend(now_us);
+        } else {
+            window.tell_quiet(key, now_us)
+        };
+        self.hour.spend(now_us);
         Some(message)
     }
 
@@ -321,15 +247,8 @@ impl Incidents {
         let every_us = self.every_us();
         let Some(key) = message.key else { return self.held.told() };
         let Some(window) = self.windows.get_mut(&key) else { return };
-        window.telling = None;
-        window.opened = true;
-        if !std::mem::take(&mut window.live.closing) {
-            window.until_us = now_us.saturating_add(every_us);
-        } else if window.untold.is_empty() && window.live.absorbing == 0 {
+        if window.told(now_us, every_us) {
             self.windows.remove(&key);
-        } else {
-            // It was not quiet after all: that is told at once.
-            window.until_us = now_us;
         }
     }
 
@@ -337,8 +256,8 @@ impl Incidents {
     /// brings one.
     pub(crate) fn next_us(&self, now_us: u64) -> Option<u64> {
         let windows = self.windows.values().filter(|window| window.is_over(u64::MAX));
-        let hour = self.hour.filter(|_| !self.held.is_empty());
-        let ends = windows.map(|window| window.until_us).chain(hour.map(|hour| hour.until_us));
+        let hour = self.hour.end_us().filter(|_| !self.held.is_empty());
+        let ends = windows.map(|window| window.until_us).chain(hour);
         ends.filter(|end| *end > now_us).min()
     }
 
@@ -358,53 +277,21 @@ impl Incidents {
     /// Whether a message may be sent now.
     fn has_leave(&mut self, now_us: u64) -> bool {
         self.roll(now_us);
-        let per_hour = self.rules.map_or(0, |rules| rules.per_hour);
-        self.hour.is_none_or(|hour| hour.messages < per_hour)
-    }
-
-    fn spend(&mut self, now_us: u64) {
-        let until_us = now_us.saturating_add(HOUR_US);
-        self.hour.get_or_insert(Hour { until_us, messages: 0 }).messages += 1;
+        self.hour.has_leave(self.rules.map_or(0, |rules| rules.per_hour))
     }
 
     /// Ends the hour if it is over. What was held is then due, as the next hour's first message.
     fn roll(&mut self, now_us: u64) {
-        if self.hour.is_some_and(|hour| now_us < hour.until_us) {
+        if self.hour.runs(now_us) {
             return;
         }
-        self.hour = None;
+        self.hour = Hour::default();
         if self.held.fall_due() {
-            self.spend(now_us);
+            self.hour.spend(now_us);
         }
     }
 
     fn every_us(&self) -> u64 {
         self.rules.map_or(0, |rules| rules.every_us)
-    }
-}
-
-impl Window {
-    /// Whether its time is over and no message of it is under way.
-    fn is_over(&self, now_us: u64) -> bool {
-        let Live { messages, closing, .. } = self.live;
-        self.until_us <= now_us && messages == 0 && !closing && self.telling.is_none()
-    }
-
-    fn see(&mut self, first_us: i64, last_us: i64) {
-        self.seen_us = (self.seen_us.0.min(first_us), self.seen_us.1.max(last_us));
-    }
-
-    fn untold(&self) -> u64 {
-        self.untold.events() + self.telling.as_ref().map_or(0, Tally::events)
-    }
-
-    fn message(&self, key: Key, telling: Telling, tally: &Tally) -> DigestMessage {
-        let mut events = [0; 3];
-        events[self.shown.stream.index()] = tally.events();
-        let mut digest = tally.digest(telling, 1);
-        if tally.is_empty() {
-            (digest.first_us, digest.last_us) = self.seen_us;
-        }
-        DigestMessage { key: Some(key), shown: self.shown.clone(), digest, events }
     }
 }

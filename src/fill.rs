@@ -46,6 +46,8 @@ pub(crate) struct Rules {
     pub(crate) overrides: Overrides,
     /// Whether like events are told together.
     pub(crate) digests: bool,
+    /// Whether a message can say how many events it stands for.
+    pub(crate) tells_of_many: bool,
 }
 
 /// A lane's reader.
@@ -229,7 +231,7 @@ impl<P: Reach> Filler<P> {
             // An event that a filter cannot judge is told rather than lost.
             Err(_) => self.meter.filter_failed(),
         }
-        let sight = if self.rules.digests { Sight::of(&event) } else { None };
+        let sight = self.rules.digests.then(|| Sight::of(&event));
         if let Some(sight) = &sight
             && self.absorb(&event, message, sight, absorbed)
         {
@@ -239,7 +241,7 @@ impl<P: Reach> Filler<P> {
         if let Err(error) = self.rules.renderer.render(&event, &mut self.body) {
             return Taken::Dead(format!("it cannot be rendered: {error}"));
         }
-        let body = Body { format: self.rules.renderer.format(), bytes: &self.body };
+        let body = Body::new(self.rules.renderer.format(), &self.body);
         batch.push(event.id(), arrival.sequence, arrival.received_us, |record| {
             sink.record(&event, body, record);
         });
@@ -301,10 +303,19 @@ impl<P: Reach> Filler<P> {
         let event = shown.event(&self.rules.overrides);
         let event = event.map_err(|error| format!("it cannot be decoded: {error}"))?;
         let event = event.telling(&message.digest);
+        if !self.rules.tells_of_many {
+            return Err(format!(
+                "they were counted under an earlier configuration; the format \"{}\" cannot say \
+                 how many events a message stands for",
+                self.rules.renderer.format().name()
+            ));
+        }
         self.body.clear();
         let rendered = self.rules.renderer.render(&event, &mut self.body);
         rendered.map_err(|error| format!("it cannot be rendered: {error}"))?;
-        let body = Body { format: self.rules.renderer.format(), bytes: &self.body };
+        let renderer = &self.rules.renderer;
+        let counts = renderer.tells_of_many();
+        let body = Body { counts, ..Body::new(renderer.format(), &self.body) };
         let current = self.target.current();
         let mut batch = BatchBuilder::new(shown.stream);
         batch.push(event.id(), shown.sequence, shown.received_us, |record| {

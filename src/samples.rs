@@ -13,7 +13,7 @@ pub(crate) struct Sample {
     pub(crate) name: &'static str,
     kind: Kind,
     stream: Stream,
-    message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
 }
 
 impl Sample {

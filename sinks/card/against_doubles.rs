@@ -16,7 +16,7 @@ mod teams;
 
 use http::{Request, Response};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     CATALOGUE,
@@ -65,7 +65,7 @@ fn pairs(more: &str) -> Vec<Pair> {
 impl Pair {
     fn request(&self, event: &Event<'_>, format: Format, text: &str) -> HttpRequest {
         let mut batch = BatchBuilder::new(event.stream());
-        let body = Body { format, bytes: text.as_bytes() };
+        let body = Body::new(format, text.as_bytes());
         batch.push(event.id(), 1, 0, |record| self.sink.record(event, body, record));
         self.sink.request(&batch.finish().expect("a record"))
     }
@@ -191,6 +191,58 @@ fn every_sample_and_every_telling_is_taken() {
     }
 }
 
+/// Bodies that the vendor refuses for the size of a part.
+fn too_large(name: &str) -> Vec<Value> {
+    let text = |length: usize| "x".repeat(length);
+    let plain = |length| json!({ "type": "plain_text", "text": text(length) });
+    let section = |fields: usize| {
+        let fields: Vec<_> = (0..fields).map(|_| plain(9)).collect();
+        json!({ "type": "section", "fields": fields })
+    };
+    let embed = |key: &str, value: Value| json!({ "embeds": [{ key: value }] });
+    let field =
+        |name, value| embed("fields", json!([{ "name": text(name), "value": text(value) }]));
+    match name {
+        "slack" => vec![
+            json!({ "text": text(40_001) }),
+            json!({ "blocks": [{ "type": "header", "text": plain(151) }] }),
+            json!({ "blocks": [{ "type": "section", "text": plain(3_001) }] }),
+            json!({ "blocks": [section(11)] }),
+            json!({ "blocks": [{ "type": "section", "fields": [plain(2_001)] }] }),
+            json!({ "blocks": vec![section(1); 51] }),
+            json!({ "attachments": [{ "blocks": vec![section(1); 51] }] }),
+            json!({ "attachments": vec![json!({ "text": "x" }); 101] }),
+        ],
+        "discord" => vec![
+            json!({ "content": text(2_001) }),
+            json!({ "embeds": vec![json!({ "title": "x" }); 11] }),
+            embed("title", text(257).into()),
+            embed("description", text(4_097).into()),
+            embed("footer", json!({ "text": text(2_049) })),
+            embed("author", json!({ "name": text(257) })),
+            field(257, 9),
+            field(9, 1_025),
+            embed("fields", vec![json!({ "name": "x", "value": "y" }); 26].into()),
+            json!({ "embeds": vec![json!({ "description": text(3_001) }); 2] }),
+        ],
+        "mattermost" => vec![json!({ "attachments": [{ "fallback": text(7_901) }] })],
+        "rocket_chat" => vec![json!({ "text": text(5_001) })],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_long_attachment_is_no_long_message_for_rocket_chat() {
+    let pairs = pairs("body = \"whole\"\n");
+    let pair = pairs.iter().find(|pair| pair.name == "rocket_chat").expect("a chat");
+    with_sample("alert-process-block", |event| {
+        let body = json!({ "text": "mine", "attachments": [{ "text": "x".repeat(20_000) }] });
+        let request = pair.request(event, Format::Template, &body.to_string());
+        assert_eq!(serde_json::from_slice::<Value>(&request.body).expect("JSON"), body);
+        pair.taken(&request).expect("it takes long attachments");
+    });
+}
+
 #[test]
 fn a_whole_body_goes_as_it_is_and_what_is_none_as_text() {
     let whole = |name: &str| match name {
@@ -210,8 +262,16 @@ fn a_whole_body_goes_as_it_is_and_what_is_none_as_text() {
             let mine = sent(whole(pair.name));
             assert!(mine.contains("mine") && !mine.contains("What the template"), "{mine}");
             assert!(sent("mine, in words").contains("is no JSON object"), "{}", pair.name);
-            // The others say so themselves where a body is too large.
-            if matches!(pair.name, "teams" | "google_chat" | "rocket_chat") {
+            for large in too_large(pair.name) {
+                let whole = HttpRequest {
+                    body: large.to_string().into(),
+                    ..pair.request(event, Format::Native, "")
+                };
+                assert!(pair.taken(&whole).is_err(), "{} takes {large}", pair.name);
+                assert!(sent(&large.to_string()).contains("is too large"), "{}", pair.name);
+            }
+            // These two measure all of it.
+            if matches!(pair.name, "teams" | "google_chat") {
                 let part = whole(pair.name).trim_end_matches('}');
                 let closed = whole(pair.name).len() - part.len();
                 let huge =

@@ -22,9 +22,8 @@ const VALUE_MAX: usize = 2_000;
 const SHORT_MAX: usize = 40;
 
 pub(crate) fn write(card: &Card) -> Object {
-    let headline = escaped(&card.headline(), HEADLINE_MAX);
     let mut attachment = json!({
-        "fallback": headline,
+        "fallback": escaped(&card.headline(), HEADLINE_MAX),
         "color": format!("#{:06x}", colour(card.gravity)),
         "footer": card.footer(),
         "fields": card.facts.iter().map(field).collect::<Vec<_>>(),
@@ -37,7 +36,7 @@ pub(crate) fn write(card: &Card) -> Object {
         attachment["title_link"] = link.as_str().into();
     }
     let mut body = Object::new();
-    body.insert("text".into(), headline.into());
+    body.insert("text".into(), escaped(&card.caption(), HEADLINE_MAX).into());
     body.insert("attachments".into(), json!([attachment]));
     body
 }

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 
 use super::{Card, VALUE_CHARS_MAX};
 use crate::contract::{
-    Batch, Body, DigestDefaults, Event, Format, Gzip, HttpRequest, Limits, Link, Setting,
+    Batch, Body, Concern, DigestDefaults, Event, Format, Gzip, HttpRequest, LaneView, Limits, Link,
+    Setting,
 };
 
 /// A JSON object.
@@ -54,8 +55,8 @@ pub(crate) enum Form {
 pub(crate) const BODY: Setting = Setting {
     key: "body",
     help: "what a `template` writes. \"text\": the message's text; \"whole\": the whole body of \
-           the request, a JSON object; what is none, or is too large, is sent as text. Default: \
-           \"text\"",
+           the request, a JSON object, which says how many events it stands for only where it \
+           names `count`; what is none, or is too large, is sent as text. Default: \"text\"",
 };
 /// How chats tell like events unless told otherwise.
 pub(crate) const DIGEST: DigestDefaults =
@@ -79,14 +80,14 @@ pub(crate) fn message(
 ) -> Object {
     let text = String::from_utf8_lossy(body.bytes);
     let told = |card: Card| shortened(product, &card.linked(link.map(|link| link.of(event))));
-    // What was to be a whole body and cannot be one: told all the same, and why it looks as it does.
+    // What was to be a whole body and cannot be one is told all the same, and why it looks so.
     let noted = |why: &str| {
         let text = format!("(What the template wrote {why}, so it is shown as text.)\n{text}");
-        told(Card::of_text(event, &text))
+        told(Card::of_text(event, &text, body.counts))
     };
     let mut written = match (body.format, form) {
         (Format::Native, _) => told(Card::of(event)),
-        (_, Form::Text) => told(Card::of_text(event, &text)),
+        (_, Form::Text) => told(Card::of_text(event, &text, body.counts)),
         (_, Form::Whole) => match serde_json::from_str::<Object>(&text) {
             Err(_) => noted("is no JSON object"),
             Ok(whole) if !product.fits(&whole) => noted("is too large"),
@@ -98,6 +99,15 @@ pub(crate) fn message(
     };
     product.complete(&mut written);
     written
+}
+
+/// What a chat has to say of its lane.
+pub(crate) fn concerns(form: Form, lane: &LaneView) -> Vec<Concern> {
+    let is_silent = form == Form::Whole && lane.format == Format::Template && !lane.counts;
+    let why = "the body it writes does not name `count`: a message that stands for many events \
+               (`digest`) reads like one of them";
+    let is_doubtful = is_silent && lane.digest.is_some();
+    is_doubtful.then(|| Concern::doubt("template", why)).into_iter().collect()
 }
 
 /// The card with its texts as long as the product takes them.

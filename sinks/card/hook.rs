@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::chat::{self, Form, Product};
 use crate::contract::{
-    Batch, Body, Destination, Event, HEADERS, Http, HttpConnection, HttpReply, HttpRequest, LINK,
-    Link, Secret, SecretUrl, Setting, SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, headers,
-    read,
+    Batch, Body, Concern, Destination, Event, HEADERS, Http, HttpConnection, HttpReply,
+    HttpRequest, LINK, LaneView, Link, Secret, SecretUrl, Setting, SettingError, Sink, TIMEOUT,
+    Timeout, Tls, Verdict, headers, read,
 };
 
 /// What differs from one such chat to the next.
@@ -77,6 +77,10 @@ impl<P: Hooked> Sink<Http> for Hook<P> {
 
     fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
         self.product.verdict(reply)
+    }
+
+    fn concerns(&self, lane: &LaneView) -> Vec<Concern> {
+        chat::concerns(self.table.body, lane)
     }
 
     fn connection(&self) -> HttpConnection {

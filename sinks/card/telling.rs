@@ -13,21 +13,18 @@ const NAME_CHARS_MAX: usize = 100;
 pub(super) fn tell(card: &mut Card, digest: &Digest) {
     let Digest { telling, events, incidents, first_us, last_us, .. } = *digest;
     let shown = std::mem::take(&mut card.facts);
-    let span = span(first_us, last_us);
+    let line = line(digest);
+    card.title = match telling {
+        Telling::Repeats | Telling::Quiet => format!("{line}: {}", card.title),
+        Telling::Held => line,
+    };
     match telling {
-        Telling::Repeats if events == 1 => card.title = format!("1 more: {}", card.title),
-        Telling::Repeats => card.title = format!("{events} more in {span}: {}", card.title),
+        Telling::Repeats => {}
         Telling::Quiet => {
-            card.title = format!("Quiet again: {}", card.title);
             card.text = format!("No such event since {}.", moment(last_us));
             card.gravity = Gravity::Info;
         }
         Telling::Held => {
-            card.title = format!(
-                "{} of {} held back, in {span}",
-                counted(events, "event"),
-                counted(incidents, "incident")
-            );
             card.text = "This hour's messages were used up. One of the events is shown here; \
                          every one of them is in the destinations that keep all."
                 .to_owned();
@@ -48,10 +45,26 @@ pub(super) fn tell(card: &mut Card, digest: &Digest) {
     let of_all = |label| match label {
         "Pod" => digest.pods.is_empty(),
         "Process" => digest.processes.is_empty(),
-        "Time" => false,
+        "Time" | "From" | "To" => false,
         _ => true,
     };
     card.facts.extend(shown.into_iter().filter(|fact| of_all(fact.label)));
+}
+
+/// What the message stands for, in a few words: `137 more in 10 min`.
+pub(super) fn line(digest: &Digest) -> String {
+    let Digest { telling, events, incidents, first_us, last_us, .. } = *digest;
+    let span = span(first_us, last_us);
+    match telling {
+        Telling::Repeats if events == 1 => "1 more".to_owned(),
+        Telling::Repeats => format!("{events} more in {span}"),
+        Telling::Quiet => "Quiet again".to_owned(),
+        Telling::Held => format!(
+            "{} of {} held back, in {span}",
+            counted(events, "event"),
+            counted(incidents, "incident")
+        ),
+    }
 }
 
 /// `a (80), b (57), 3 others`

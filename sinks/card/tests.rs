@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::contract::{
     Digest, Telling, acts,
-    testing::{arbitrary_event, with_digest, with_sample},
+    testing::{OwnedEvent, arbitrary_event, with_digest, with_event, with_sample},
 };
 
 fn titled(sample: &str) -> String {
@@ -52,15 +52,100 @@ fn facts_are_what_a_person_acts_on() {
         "Node: pool-blue-7f4c",
         "Cluster: harbour-eu",
         "Process: /usr/bin/apt",
+        "Command: /usr/bin/apt install -y netcat",
         "Parent: /usr/bin/bash",
-        "Resource: /usr/bin/apt install -y netcat",
         "MITRE: T1072",
         "Time: 2026-03-02 09:14:10 UTC",
     ] {
         assert!(lines.lines().any(|other| other == line), "{line} in {lines}");
     }
+    // The one that started it is its parent, and told as such; a program has no other resource.
+    assert!(!lines.contains("Started by") && !lines.contains("Resource"), "{lines}");
     let id = with_sample("alert-process-block", |event| event.id().to_string());
     assert!(lines.ends_with(&format!("event {id}")), "{lines}");
+}
+
+fn value(card: &Card, label: &str) -> String {
+    let fact = card.facts.iter().find(|fact| fact.label == label);
+    fact.map_or(String::new(), |fact| fact.value.clone())
+}
+
+#[test]
+fn a_command_is_the_acting_process_own() {
+    let line = |source: &str, enforcer: &str| {
+        format!(
+            "{{\"Type\":\"MatchedPolicy\",\"Operation\":\"Process\",\"Source\":\"{source}\",\
+             \"ParentProcessName\":\"/usr/bin/bash\",\"Resource\":\"/usr/bin/id -u\",\
+             \"Enforcer\":\"{enforcer}\"}}"
+        )
+    };
+    let facts = |source, enforcer| {
+        let card = with_event(&line(source, enforcer), |event| Card::of(&event));
+        ["Command", "Started by", "Resource"].map(|label| value(&card, label))
+    };
+    assert_eq!(facts("/usr/bin/bash", "BPFLSM"), ["/usr/bin/id -u", "", ""]);
+    assert_eq!(facts("/bin/sh -c x", "BPFLSM"), ["/usr/bin/id -u", "/bin/sh -c x", ""]);
+    let preset = facts("/proc/self/fd/3 -v", "PRESET-FilelessExec");
+    assert_eq!(preset, ["/proc/self/fd/3 -v", "", "/usr/bin/id -u"]);
+    let file =
+        with_sample("alert-file-block", |event| (Card::of(event), event.source().to_owned()));
+    assert_eq!(value(&file.0, "Command"), file.1);
+}
+
+#[test]
+fn a_notice_has_no_policy_to_give_a_severity() {
+    let severity = |sample| with_sample(sample, |event| value(&Card::of(event), "Severity"));
+    assert_eq!(severity("alert-throttle-notice"), "medium");
+    assert_eq!(severity("alert-throttle-notice-rewritten"), "info (2 of 10)");
+    assert_eq!(severity("alert-default-posture"), "medium (its policy gives none)");
+}
+
+#[test]
+fn a_gap_is_told_in_sentences_and_its_reason_once() {
+    let gap = OwnedEvent::sample_gap();
+    let card = Card::of(&gap.event());
+    assert_eq!(card.title, "Gap: alerts of 60 s may be missing");
+    assert_eq!(card.text, "At least 3 alerts were lost.");
+    assert_eq!(value(&card, "Reason"), "the relay ended the stream");
+    assert_eq!(card.plain().matches("the relay ended the stream").count(), 1);
+    // Of many, the times of one would be taken for those of all.
+    let card = Card::of(&gap.told().event());
+    assert_eq!(card.title, "137 more in 10 min: Gap: alerts may be missing");
+    assert_eq!((value(&card, "From"), value(&card, "To")), (String::new(), String::new()));
+    assert!(!card.text.contains('3'), "{}", card.text);
+}
+
+#[test]
+fn a_template_that_names_no_count_is_told_with_one() {
+    let of_text = |telling, counts| {
+        let digest = digest(telling);
+        with_digest("alert-process-block", &digest, |event| {
+            Card::of_text(event, "apt ran\nagain\n", counts)
+        })
+    };
+    for (telling, text) in [
+        (Telling::Repeats, "137 more in 10 min: apt ran\nagain"),
+        (Telling::Quiet, "Quiet again: apt ran\nagain"),
+        (Telling::Held, "42 events of 5 incidents held back, in 10 min: apt ran\nagain"),
+    ] {
+        assert_eq!(of_text(telling, false).text, text);
+        assert_eq!(of_text(telling, true).text, "apt ran\nagain");
+    }
+    let alone = with_sample("alert-process-block", |event| Card::of_text(event, "apt ran", false));
+    assert_eq!(alone.text, "apt ran");
+    assert_eq!(alone.headline(), "🟠 apt ran");
+    assert_eq!(alone.caption(), "🟠 shop-no-package-managers", "its text stands beneath");
+}
+
+#[test]
+fn people_are_shown_the_id_that_a_siem_knows() {
+    let id = with_sample("alert-process-block", |event| event.id());
+    with_digest("alert-process-block", &digest(Telling::Repeats), |event| {
+        assert_ne!(event.id(), id);
+        for card in [Card::of(event), Card::of_text(event, "x", false)] {
+            assert_eq!(card.footer(), format!("event {id}"));
+        }
+    });
 }
 
 #[test]
@@ -105,16 +190,13 @@ fn a_digest_says_how_many_from_when_to_when_where_and_by_whom() {
         "{}",
         card.title
     );
-    let value = |label: &str| {
-        let fact = card.facts.iter().find(|fact| fact.label == label);
-        fact.map_or("", |fact| fact.value.as_str())
-    };
+    let value = |label: &str| value(&card, label);
     assert_eq!(value("Events"), "137");
     assert_eq!(value("First"), "2026-03-02 09:14:10 UTC");
     assert_eq!(value("Last"), "2026-03-02 09:24:09 UTC");
     assert_eq!(value("Pods"), "checkout-1 (80), checkout-2 (57)");
     assert!(value("Processes").ends_with("/bin/p5 (3), 2 others"), "{}", value("Processes"));
-    assert_eq!((value("Pod"), value("Process"), value("Time")), ("", "", ""));
+    assert_eq!(["Pod", "Process", "Time"].map(value), ["", "", ""]);
     assert_eq!(value("Policy"), "shop-no-package-managers");
 }
 

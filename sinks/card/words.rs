@@ -16,10 +16,11 @@ const NO_RULE: &str = "DefaultPosture";
 pub(super) fn card(event: &Event<'_>) -> Card {
     let mut card = Card {
         title: String::new(),
+        subject: super::subject(event),
         text: String::new(),
         gravity: event.gravity(),
         facts: Vec::with_capacity(16),
-        id: event.id().to_string(),
+        id: event.shown_id().to_string(),
         time_us: event.time_us(),
         link: None,
     };
@@ -57,10 +58,17 @@ fn deed(event: &Event<'_>, card: &mut Card) {
     card.words("Outcome", &outcome(event));
     workload(event, card);
     card.literal("Process", event.process(), 300);
-    card.literal("Command", event.source(), VALUE_CHARS_MAX);
+    let starts = event.starts_program();
+    let command = if starts { event.resource() } else { event.source() };
+    card.literal("Command", command, VALUE_CHARS_MAX);
+    if starts && event.source() != event.parent_process() {
+        card.literal("Started by", event.source(), VALUE_CHARS_MAX);
+    }
     card.literal("Parent", event.parent_process(), 300);
     card.literal("User", event.user(), NAME_CHARS_MAX);
-    card.literal("Resource", event.resource(), VALUE_CHARS_MAX);
+    if !starts {
+        card.literal("Resource", event.resource(), VALUE_CHARS_MAX);
+    }
     card.literal("Asked for", event.dns_name(), NAME_CHARS_MAX);
     card.words("MITRE", &event.mitre().join(", "));
     card.words("Time", &moment(event.time_us()));
@@ -118,6 +126,7 @@ fn severity(event: &Event<'_>) -> String {
     let gravity = event.gravity().name();
     match event.severity() {
         Some(severity) => format!("{gravity} ({severity} of 10)"),
+        None if event.policy().is_empty() => gravity.to_owned(),
         None => format!("{gravity} (its policy gives none)"),
     }
 }
@@ -192,10 +201,20 @@ fn message(event: &Event<'_>, card: &mut Card) {
 fn missing(event: &Event<'_>, gap: &Gap<'_>, card: &mut Card) {
     let kind = event.stream().name();
     let span = super::telling::span(gap.from_us, gap.to_us);
-    card.title = format!("Gap: {kind}s of {span} may be missing");
-    card.text = match gap.lost {
-        0 => format!("How many {kind}s came meanwhile is not known. {}", gap.reason),
-        lost => format!("At least {lost} {kind}s were lost. {}", gap.reason),
+    (card.title, card.text) = match (event.digest(), gap.lost) {
+        // The times and numbers of one gap would be taken for those of all.
+        (Some(_), _) => (
+            format!("Gap: {kind}s may be missing"),
+            "The times of each are in the destinations that keep every event.".to_owned(),
+        ),
+        (None, lost) => (
+            format!("Gap: {kind}s of {span} may be missing"),
+            match lost {
+                0 => format!("How many {kind}s came meanwhile is not known."),
+                1 => format!("At least 1 {kind} was lost."),
+                lost => format!("At least {lost} {kind}s were lost."),
+            },
+        ),
     };
     if card.gravity > Gravity::Info {
         card.words("Severity", card.gravity.name());

@@ -11,9 +11,16 @@ pub struct Body<'a> {
     pub format: Format,
     /// The body itself: UTF-8, no line end of its own.
     pub bytes: &'a [u8],
+    /// Whether it says by itself how many events a message stands for.
+    pub counts: bool,
 }
 
-impl Body<'_> {
+impl<'a> Body<'a> {
+    /// One that speaks of its event alone.
+    pub fn new(format: Format, bytes: &'a [u8]) -> Self {
+        Self { format, bytes, counts: false }
+    }
+
     /// Appends it as one JSON value on one line: as it is where it is JSON, else as a JSON string.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self.format {
@@ -47,7 +54,7 @@ mod tests {
 
     fn json(format: Format, body: &str) -> String {
         let mut out = Vec::new();
-        Body { format, bytes: body.as_bytes() }.write_json(&mut out);
+        Body::new(format, body.as_bytes()).write_json(&mut out);
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
@@ -64,7 +71,7 @@ mod tests {
     fn lines_end_once() {
         for body in ["a\nb", "a\nb\n", "a\nb\r\n\n"] {
             let mut out = Vec::new();
-            Body { format: Format::Template, bytes: body.as_bytes() }.write_lines(&mut out);
+            Body::new(Format::Template, body.as_bytes()).write_lines(&mut out);
             assert_eq!(out, b"a\nb\n");
         }
     }

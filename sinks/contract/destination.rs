@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    Amqp, Append, Batch, Body, Event, Grpc, Http, Kafka, Limits, Mail, Protocol, Sink, Socket, Tls,
+    Amqp, Append, Batch, Body, Concern, Event, Grpc, Http, Kafka, LaneView, Limits, Mail, Protocol,
+    Sink, Socket, Tls,
 };
 
 /// A destination of any protocol, as the catalogue builds it from its table.
@@ -47,6 +48,9 @@ pub trait AnySink {
     /// See [`Sink::limits`].
     fn limits(&self, limits: Limits) -> Limits;
 
+    /// See [`Sink::concerns`].
+    fn concerns(&self, lane: &LaneView) -> Vec<Concern>;
+
     /// The request that a batch becomes, as people may see it.
     fn shown(&self, batch: &Batch) -> Shown;
 
@@ -70,6 +74,10 @@ impl<P: Protocol> AnySink for Box<dyn Sink<P>> {
 
     fn limits(&self, limits: Limits) -> Limits {
         (**self).limits(limits)
+    }
+
+    fn concerns(&self, lane: &LaneView) -> Vec<Concern> {
+        (**self).concerns(lane)
     }
 
     fn shown(&self, batch: &Batch) -> Shown {

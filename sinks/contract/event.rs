@@ -23,6 +23,7 @@ pub(crate) use data::known_key;
 pub use facts::Owner;
 pub use fields::{FIELDS, Field, FieldKind, Value};
 pub use id::EventId;
+pub use incident::INCIDENT_TEXT_BYTES;
 pub use network::{Direction, Endpoint, Network};
 pub use view::Gap;
 pub(super) use view::{Own, rfc3339};
@@ -97,7 +98,7 @@ pub struct Event<'a> {
     pub(super) own: Own<'a>,
     severity: SeverityTable,
     digest: Option<&'a Digest>,
-    /// Made when it is first asked for: the lane and the sink both ask.
+    /// Of the event alone, made when it is first asked for: the lane and the sink both ask.
     id: OnceLock<EventId>,
 }
 
@@ -125,7 +126,13 @@ impl<'a> Event<'a> {
 
     /// The event as shown by a message that tells of many like it.
     pub fn telling(self, digest: &'a Digest) -> Self {
-        Self { digest: Some(digest), id: OnceLock::new(), ..self }
+        Self { digest: Some(digest), ..self }
+    }
+
+    /// The same event, known by the id that was made of all of it: what is left of a large one
+    /// would have another.
+    pub fn known_as(self, id: EventId) -> Self {
+        Self { id: id.into(), ..self }
     }
 
     /// What the message tells beside this event; nothing where it tells of this event alone.
@@ -182,14 +189,18 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The same for the same message on every replica, retry and restart, whatever its place in
-    /// the journal and the configured cluster. A message that tells of many events has an id of
-    /// its own, so that no destination takes it for a copy of the event it shows.
+    /// What tells copies of this message: the event's id, or, where it tells of many events, one
+    /// of its own, so that no destination takes it for a copy of the event it shows.
     pub fn id(&self) -> EventId {
-        *self.id.get_or_init(|| {
-            let id = id::of(self.kind, self.arrival.stream, self.message);
-            self.digest.map_or(id, |digest| id::of_digest(id, digest))
-        })
+        let id = self.shown_id();
+        self.digest.map_or(id, |digest| id::of_digest(id, digest))
+    }
+
+    /// What people find the event by where every event is kept: the same for the same event on
+    /// every replica, retry and restart, whatever its place in the journal, the configured cluster
+    /// and the message that shows it.
+    pub fn shown_id(&self) -> EventId {
+        *self.id.get_or_init(|| id::of(self.kind, self.arrival.stream, self.message))
     }
 }
 
@@ -295,6 +306,8 @@ mod tests {
         let (few, many) = (digest(2), digest(3));
         let ids = [event().id(), event().telling(&few).id(), event().telling(&many).id()];
         assert_eq!(event().telling(&few).id(), ids[1]);
+        assert_eq!(event().telling(&few).shown_id(), ids[0]);
+        assert_eq!(event().known_as(EventId(7)).telling(&few).shown_id(), EventId(7));
         assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[1] != ids[2]);
     }
 

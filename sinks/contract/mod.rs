@@ -11,6 +11,7 @@ mod authorization;
 mod azure;
 mod batch;
 mod body;
+mod concern;
 mod destination;
 mod digest;
 mod event;
@@ -44,12 +45,13 @@ pub use azure::{Cloud, Credential, Entra, Identity, IdentityKind, SharedAccess};
 pub use batch::{Batch, BatchBuilder, Record};
 pub use body::Body;
 pub(crate) use body::write_json_string;
+pub use concern::{Concern, LaneView};
 pub use destination::{AnySink, Destination, Shown};
 pub use digest::{Digest, DigestDefaults, Telling};
 pub(crate) use event::known_key;
 pub use event::{
-    Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap, Kind, Network,
-    Owner, Stream, Undecodable, Value,
+    Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap,
+    INCIDENT_TEXT_BYTES, Kind, Network, Owner, Stream, Undecodable, Value,
 };
 pub use grpc::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
 pub use http::{
@@ -73,8 +75,8 @@ pub use usual::Timeout;
 pub(crate) use usual::{HEADERS, TIMEOUT, headers, is_label_name};
 pub(crate) use uuid::uuid;
 pub use verdict::{Question, Verdict};
-pub use visible::write_visible;
 pub(crate) use visible::{acts, push_visible};
+pub use visible::{start_of, write_visible};
 
 use std::time::Duration;
 
@@ -154,6 +156,12 @@ pub trait Sink<P: Protocol = Http>: Send + Sync {
     fn readable(&self, batch: &Batch) -> Option<bytes::Bytes> {
         let _ = batch;
         None
+    }
+
+    /// What of the lane it is on this sink cannot serve, or would serve badly.
+    fn concerns(&self, lane: &LaneView) -> Vec<Concern> {
+        let _ = lane;
+        Vec::new()
     }
 
     /// What the destination needs installed for events of these streams in this format; nothing

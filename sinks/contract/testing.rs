@@ -71,7 +71,7 @@ pub(crate) fn written<P: Protocol>(
     bytes: &[u8],
 ) -> String {
     let mut record = Vec::new();
-    sink.record(event, Body { format, bytes }, &mut record);
+    sink.record(event, Body::new(format, bytes), &mut record);
     String::from_utf8(record).expect("UTF-8")
 }
 

@@ -33,6 +33,12 @@ pub(crate) fn push_visible(c: char, out: &mut String) {
     }
 }
 
+/// The start of a text, cut between two characters.
+pub fn start_of(text: &str, max_bytes: usize) -> &str {
+    let end = (0..=max_bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or_default()]
+}
+
 /// Controls of C0 and C1, separators of lines, and the invisible characters that change how those
 /// around them are shown: marks of direction, joiners, tags, the byte order mark.
 pub(crate) fn acts(c: char) -> bool {

@@ -69,7 +69,7 @@ mod tests {
         let arrival = Arrival { stream, sequence: 1, received_us: 0 };
         let event = Event::decode(Kind::Event, arrival, &message, Overrides::none());
         let mut out = Vec::new();
-        write(&event.expect("an event"), Body { format, bytes: body.as_bytes() }, &mut out);
+        write(&event.expect("an event"), Body::new(format, body.as_bytes()), &mut out);
         String::from_utf8(out).expect("UTF-8")
     }
 

@@ -145,7 +145,7 @@ fn answers_mean_what_their_status_says() {
 fn written(sink: &impl Sink<Http>, event: &Event<'_>) -> (Vec<u8>, Vec<u8>) {
     let (mut body, mut record) = (Vec::new(), Vec::new());
     json::write(event, &mut body);
-    sink.record(event, Body { format: Format::Json, bytes: &body }, &mut record);
+    sink.record(event, Body::new(Format::Json, &body), &mut record);
     (record, body)
 }
 

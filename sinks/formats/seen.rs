@@ -30,12 +30,6 @@ impl<'e> Seen<'e> {
         Self { event, moment, details, call, deed, network, tags, attacks }
     }
 
-    /// Whether `Resource` is the command line of a new process and `Source` its parent's. Presets
-    /// look at a process that runs already.
-    pub(super) fn starts_program(&self) -> bool {
-        self.deed == Deed::Process && !self.event.enforcer().starts_with("PRESET")
-    }
-
     /// What its tags say of MITRE ATT&CK.
     pub(super) fn attacks(&self) -> impl Iterator<Item = Attack<'e>> {
         self.attacks.iter().copied()
@@ -43,7 +37,7 @@ impl<'e> Seen<'e> {
 
     /// `Resource` where it is no file's path and no new process' command line.
     pub(super) fn other_resource(&self) -> &'e str {
-        if self.starts_program() || self.deed.is_of_file(self.event) {
+        if self.event.starts_program() || self.deed.is_of_file(self.event) {
             return "";
         }
         self.event.resource()

@@ -43,7 +43,7 @@ fn keys_are_the_id_the_pod_or_fields() {
 
 #[test]
 fn the_content_is_what_the_body_is() {
-    let content = |format, bytes: &str| content(&Body { format, bytes: bytes.as_bytes() });
+    let content = |format, bytes: &str| content(&Body::new(format, bytes.as_bytes()));
     assert_eq!(places("").1, "json");
     assert_eq!(content(Format::Text, "{}"), Content::Text);
     assert_eq!(content(Format::Template, "{\"a\":1}"), Content::Json);
@@ -131,7 +131,7 @@ proptest! {
         let overrides = crate::contract::Overrides::none();
         let event = Event::decode(crate::contract::Kind::Event, arrival, &message, overrides);
         let event = event.expect("an alert");
-        sink.record(&event, Body { format: Format::Template, bytes: &body }, &mut bytes);
+        sink.record(&event, Body::new(Format::Template, &body), &mut bytes);
         let mut batch = crate::contract::BatchBuilder::new(Stream::Alert);
         batch.push(event.id(), 1, 0, |out| out.extend_from_slice(&bytes));
         let request = sink.request(&batch.finish().expect("a record"));

@@ -37,7 +37,7 @@ fn batch(sink: &Loki, events: &[OwnedEvent]) -> Batch {
         let event = owned.event();
         let mut body = Vec::new();
         formats::writer(Format::Json).expect("JSON")(&event, &mut body);
-        let body = Body { format: Format::Json, bytes: &body };
+        let body = Body::new(Format::Json, &body);
         batch.push(event.id(), sequence, 0, |out| sink.record(&event, body, out));
     }
     batch.finish().expect("events")

@@ -21,7 +21,7 @@ fn batch_of(lines: &[&str], format: Format) -> Batch {
             _ => {}
         }
         batch.push(event.id(), sequence, 0, |out| {
-            write_record(&event, Body { format, bytes: &body }, out);
+            write_record(&event, Body::new(format, &body), out);
         });
     }
     batch.finish().expect("records")
@@ -205,7 +205,7 @@ proptest! {
         let event = owned.event();
         let mut batch = BatchBuilder::new(event.stream());
         batch.push(event.id(), 1, 1, |record| {
-            write_record(&event, Body { format: Format::Native, bytes: b"" }, record);
+            write_record(&event, Body::new(Format::Native, b""), record);
         });
         let sent = write_request(&batch.finish().expect("a record"));
         let shown: Json = serde_json::from_slice(&shown::json(&sent)).expect("JSON");

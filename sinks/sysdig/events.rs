@@ -105,7 +105,7 @@ impl Sink<Http> for SysdigEvents {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
         let card = match body.format {
             Format::Native => Card::of(event),
-            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes)),
+            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes), body.counts),
         };
         let name = if card.title.is_empty() { &card.text } else { &card.title };
         let custom = json!({ "event": {
@@ -268,11 +268,11 @@ mod tests {
             prop_assert!(!name.is_empty() && name.chars().count() <= MAX_NAME_CHARS);
             let description = body["event"]["description"].as_str().expect("text");
             prop_assert!(description.chars().count() <= MAX_DESCRIPTION_CHARS);
-            prop_assert!(description.ends_with(&event.id().to_string()));
+            prop_assert!(description.ends_with(&event.shown_id().to_string()));
             let mut vendor = double::Monitor::new("t");
             let answer = vendor.answer(&asked(&sink.request(&batch_of(&event, record.as_bytes()))));
             prop_assert_eq!(answer.status(), 201, "{} {}", answer.body(), record);
-            prop_assert!(vendor.taken == [event.id().to_string()] && vendor.poison.is_none());
+            prop_assert!(vendor.taken == [event.shown_id().to_string()] && vendor.poison.is_none());
         }
     }
 }

@@ -16,7 +16,7 @@ fn record(sink: &Syslog, owned: &OwnedEvent, format: Format) -> Vec<u8> {
     let event = owned.event();
     let (mut body, mut record) = (Vec::new(), Vec::new());
     formats::writer(format).expect("a written format")(&event, &mut body);
-    sink.record(&event, Body { format, bytes: &body }, &mut record);
+    sink.record(&event, Body::new(format, &body), &mut record);
     record
 }
 

@@ -256,3 +256,69 @@ fn gauge<'a>(
 ) -> Result<MetricEncoder<'a>, fmt::Error> {
     to.encode_descriptor(name, help, None, MetricType::Gauge)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        journal::JournalStatus,
+        ledger::Account,
+        status::{RelayView, RequestSeconds},
+    };
+
+    fn sink(digest: Option<DigestView>) -> SinkView {
+        let times = RequestSeconds { buckets: Default::default(), sum: 0.0 };
+        SinkView {
+            kind: "slack",
+            state: LaneState::Running,
+            ledger: Account::default(),
+            streams: BTreeMap::new(),
+            lag_seconds: 0.0,
+            digest,
+            requests: BTreeMap::new(),
+            filter_errors: 0,
+            last_error: None,
+            request_seconds: times,
+            figures: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_digest_is_two_figures_of_the_sinks_that_have_one() {
+        let stream = StreamStatus {
+            bytes: 0,
+            max_bytes: 0,
+            first: 0,
+            head: 0,
+            received: 0,
+            refused: 0,
+            damaged: 0,
+        };
+        let status = Status {
+            version: "1",
+            relay: RelayView {
+                address: String::new(),
+                healthy: true,
+                connected: BTreeMap::new(),
+                gaps: 0,
+                last_error: None,
+            },
+            journal: JournalStatus { streams: [stream; 3], writable: true, last_error: None },
+            sinks: [
+                ("chat".to_owned(), sink(Some(DigestView { open: 3, untold: 999 }))),
+                ("siem".to_owned(), sink(None)),
+            ]
+            .into(),
+        };
+        let text = write(status).expect("OpenMetrics");
+        for line in [
+            "# TYPE sidearm_digest_open_incidents gauge",
+            "sidearm_digest_open_incidents{sink=\"chat\"} 3",
+            "# TYPE sidearm_digest_untold_events gauge",
+            "sidearm_digest_untold_events{sink=\"chat\"} 999",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} in {text}");
+        }
+        assert_eq!(text.lines().filter(|line| line.starts_with("sidearm_digest_")).count(), 2);
+    }
+}

@@ -9,7 +9,7 @@ use crate::config::Config;
 ///
 /// Filters and templates are tried on sample events of every kind. Nothing is connected to. Each
 /// mistake is a line on standard error, FILE:LINE: PATH: what was found, what was expected; the
-/// exit code is then 78.
+/// exit code is then 78. What is right and perhaps not meant so is told likewise, as a warning.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sidearm check -c sidearm.toml")]
@@ -24,6 +24,9 @@ pub(crate) fn run(args: Args) -> io::Result<Exit> {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
+    for doubt in &config.doubts {
+        writeln!(anstream::stderr(), "{}", doubt.warning())?;
+    }
     writeln!(anstream::stdout(), "{}: right: {}", args.config.name(), in_a_line(&config))?;
     Ok(Exit::Done)
 }

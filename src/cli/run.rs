@@ -38,6 +38,9 @@ pub(crate) fn run(args: Args) -> io::Result<Exit> {
         complain(&why);
         return Ok(Exit::Config);
     }
+    for doubt in &config.doubts {
+        tracing::warn!("{}", doubt.warning());
+    }
     block_on(until_stopped(config))
 }
 

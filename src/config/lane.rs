@@ -2,7 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use sidearm_sinks::contract::{Destination, DigestDefaults, Facts, Format, Limits, Stream};
+use sidearm_sinks::contract::{
+    Concern, Destination, DigestDefaults, Facts, Format, LaneView, Limits, Stream,
+};
 
 use super::{
     place::join,
@@ -58,8 +60,17 @@ pub(super) fn check(
         );
         reader.problem(&join(path, "format"), None, message);
     }
-    let template = table.template.as_deref();
-    let digest = digest(reader, path, table.digest, &facts, format, template);
+    let counts = Renderer::new(format, table.template.as_deref(), false)
+        .is_ok_and(|body| body.tells_of_many());
+    let digest = digest(reader, path, table.digest, &facts, format, counts);
+    let view = LaneView { digest, format, counts };
+    let concerns = to.map(|destination| destination.any().concerns(&view)).unwrap_or_default();
+    for Concern { key, message, is_mistake } in concerns {
+        match is_mistake {
+            true => reader.problem(&join(path, key), None, message),
+            false => reader.doubt(&join(path, key), path, message),
+        }
+    }
     let limits = facts.limits.clone();
     let limits = to.map_or(limits.clone(), |destination| destination.any().limits(limits));
     Some(LaneConfig {
@@ -177,7 +188,7 @@ fn digest(
     given: Option<DigestKey>,
     facts: &Facts,
     format: Format,
-    template: Option<&str>,
+    counts: bool,
 ) -> Option<DigestDefaults> {
     let path = join(path, "digest");
     let Some(given) = given else { return facts.digest };
@@ -186,8 +197,7 @@ fn digest(
         DigestKey::Switch(true) => DigestTable::default(),
         DigestKey::Table(table) => table,
     };
-    let tells = Renderer::new(format, template, false).is_ok_and(|body| body.tells_of_many());
-    if facts.digest.is_none() && !tells {
+    if facts.digest.is_none() && !counts {
         let message = format!(
             "the format \"{}\" cannot say how many events a message stands for, expected another \
              one, or a template that names `count`",

@@ -50,7 +50,7 @@ pub fn read(text: &str, file: &str, environment: &Environment) -> Result<Config,
     let mut reader = Reader::parse(file, text);
     let mut root = reader.filled(environment);
     unknown_tables(&mut reader, &root);
-    let config = Config {
+    let mut config = Config {
         overrides: Overrides {
             cluster: cluster(&mut reader, &mut root),
             severity: part(&mut reader, &mut root, "severity"),
@@ -61,8 +61,10 @@ pub fn read(text: &str, file: &str, environment: &Environment) -> Result<Config,
         shutdown: part(&mut reader, &mut root, "shutdown"),
         log: part(&mut reader, &mut root, "log"),
         sinks: sinks(&mut reader, &mut root, &source),
+        doubts: Vec::new(),
     };
     checks::run(&mut reader, environment, &config);
+    config.doubts = reader.doubts();
     reader.finish(Some(config))
 }
 

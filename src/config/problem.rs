@@ -15,16 +15,22 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// The same line for what is no mistake.
+    pub(crate) fn warning(&self) -> String {
+        format!("{}: warning: {}", self.place(), self.message)
+    }
+
+    fn place(&self) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let path = if self.path.is_empty() { "" } else { ": " };
+        format!("{}{line}{path}{}", self.file, self.path)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if !self.path.is_empty() {
-            write!(f, ": {}", self.path)?;
-        }
-        write!(f, ": {}", self.message)
+        write!(f, "{}: {}", self.place(), self.message)
     }
 }
 

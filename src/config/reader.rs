@@ -38,6 +38,8 @@ pub(super) struct Reader<'a> {
     /// The whole file as it was written, to find places in.
     root: DeTable<'a>,
     problems: Vec<Problem>,
+    /// What is no mistake and still told.
+    doubts: Vec<Problem>,
     /// Keys whose mistake is known: a second complaint would only be its echo.
     spoilt: BTreeSet<String>,
     /// What references brought in, by path: never shown.
@@ -58,6 +60,7 @@ impl<'a> Reader<'a> {
             text,
             root: root.into_inner(),
             problems: Vec::new(),
+            doubts: Vec::new(),
             spoilt: BTreeSet::new(),
             secrets: BTreeMap::new(),
             broken_lines: BTreeSet::new(),
@@ -118,9 +121,30 @@ impl<'a> Reader<'a> {
         if line.is_some_and(guessed) {
             return;
         }
+        let problem = self.told(path, line, message);
+        self.problems.push(problem);
+    }
+
+    /// Writes down what is right and perhaps not meant so. `near` is shown where `path` is not
+    /// there: what is doubtful may be a default.
+    pub(super) fn doubt(&mut self, path: &str, near: &str, message: String) {
+        let place = find(&self.root, path).or_else(|| find(&self.root, near));
+        let line = place.map(|place| line_of(self.text, place.start));
+        let doubt = self.told(path, line, message);
+        self.doubts.push(doubt);
+    }
+
+    /// What was written down by [`Reader::doubt`], in the order of its lines.
+    pub(super) fn doubts(&mut self) -> Vec<Problem> {
+        let mut doubts = std::mem::take(&mut self.doubts);
+        doubts.sort_by_key(|doubt| doubt.line);
+        doubts
+    }
+
+    fn told(&self, path: &str, line: Option<usize>, message: String) -> Problem {
         let message = self.without_secrets(path, message);
         let (file, path) = (self.file.to_owned(), path.to_owned());
-        self.problems.push(Problem { file, line, path, message });
+        Problem { file, line, path, message }
     }
 
     /// As [`Reader::problem`], of something that ought to be there: not told where part of the

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use super::problem::Problem;
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
@@ -26,6 +27,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The sinks, in the file's order.
     pub sinks: Vec<SinkConfig>,
+    /// What is served, perhaps not as it was meant.
+    pub doubts: Vec<Problem>,
 }
 
 /// `[relay]`

@@ -209,6 +209,88 @@ fn sinks_stand_in_the_files_order_with_what_they_were_told() {
 }
 
 #[test]
+fn a_digest_is_for_formats_that_can_count_and_within_its_limits() {
+    let hook = |lines: &str| format!("[sinks.a]\n{lines}\nwebhook.url = \"https://a\"\n");
+    let counting = "template = \"{{ count }} {{ PodName }}\"";
+    for (lines, expected) in [
+        ("digest = { every = \"10m\" }", ""),
+        (&format!("{counting}\ndigest = true"), ""),
+        (
+            "template = \"{{ PodName }}\"\ndigest = true",
+            "f.toml:3: sinks.a.digest: the format \"template\" cannot say how many events",
+        ),
+        (
+            "digest.every = \"500ms\"",
+            "f.toml:2: sinks.a.digest.every: found 500 ms, expected 1 s to 24 h",
+        ),
+        (
+            "digest.every = \"25h\"",
+            "f.toml:2: sinks.a.digest.every: found 90000000 ms, expected 1 s to 24 h",
+        ),
+        (
+            "digest.per_hour = 0",
+            "f.toml:2: sinks.a.digest.per_hour: found 0, expected 1 to 3600 messages",
+        ),
+        (
+            "digest.per_hour = 3601",
+            "f.toml:2: sinks.a.digest.per_hour: found 3601, expected 1 to 3600 messages",
+        ),
+    ] {
+        let expected: Vec<_> = Some(expected).filter(|line| !line.is_empty()).into_iter().collect();
+        assert_starts(&mistakes(&hook(lines)), &expected);
+    }
+}
+
+#[test]
+fn alertmanager_is_told_again_before_it_ends_what_it_was_told() {
+    let text = |lines: &str| format!("[sinks.a]\n{lines}\nalertmanager.url = \"http://am\"\n");
+    for lines in [
+        "",
+        "digest = false",
+        "digest.every = \"4m\"",
+        "digest.every = \"8m\"\nalertmanager.resolve_timeout = \"10m\"",
+    ] {
+        assert_eq!(mistakes(&text(lines)), Vec::<String>::new(), "{lines}");
+    }
+    assert_starts(
+        &mistakes(&text("digest.every = \"5m\"")),
+        &["f.toml:2: sinks.a.digest.every: found 300 s, expected at most 240 s, or a longer"],
+    );
+}
+
+#[test]
+fn what_is_perhaps_not_meant_so_is_told_and_no_mistake() {
+    let doubts = |text: &str| -> Vec<String> {
+        match read(text, "f.toml", &Environment::fixed([])) {
+            Ok(config) => config.doubts.iter().map(Problem::warning).collect(),
+            Err(problems) => panic!("{problems}"),
+        }
+    };
+    let pager = "[sinks.p]\npagerduty.routing_key = \"R0UT1NGKEY0000000000000000000042\"\n";
+    assert_eq!(doubts(pager), Vec::<String>::new());
+    assert_starts(
+        &doubts(&format!("{pager}digest = false\n")),
+        &["f.toml:3: sinks.p.digest: warning: without a digest nothing says that an incident"],
+    );
+    let chat = |lines: &str| format!("[sinks.c]\nslack.url = \"https://s\"\n{lines}\n");
+    let whole = "template = '{\"text\": {{ PodName | json }}}'\nslack.body = \"whole\"";
+    let counted = "template = '{\"text\": {{ count | json }}}'\nslack.body = \"whole\"";
+    for lines in [
+        "",
+        "template = \"{{ PodName }}\"",
+        "slack.body = \"whole\"",
+        counted,
+        &format!("{whole}\ndigest = false"),
+    ] {
+        assert_eq!(doubts(&chat(lines)), Vec::<String>::new(), "{lines}");
+    }
+    assert_starts(
+        &doubts(&chat(whole)),
+        &["f.toml:3: sinks.c.template: warning: the body it writes does not name `count`"],
+    );
+}
+
+#[test]
 fn a_destination_is_built_again_only_where_a_secret_changed() {
     let mut secret = tempfile::NamedTempFile::new().expect("a file");
     let mut write = |token: &str| {

@@ -7,20 +7,27 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use buffa::Message as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sidearm_proto::feeder;
-use sidearm_sinks::contract::{Arrival, Event, Kind, Overrides, Stream, Undecodable};
+use sidearm_sinks::contract::{
+    Arrival, Event, EventId, INCIDENT_TEXT_BYTES, Kind, Overrides, Stream, Undecodable, start_of,
+};
+
+use super::hex;
 
 /// A message up to this size is kept as it is, in bytes.
 const MAX_WHOLE_BYTES: usize = 4 * 1024;
-/// What is kept of a text where the message without its long tails is still larger, in bytes.
-const MAX_TEXT_BYTES: usize = 1_024;
 
-/// An event of the relay's, as a digest keeps it.
+/// An event of the journal's, as a digest keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shown {
     pub(crate) stream: Stream,
     /// Where in the journal it stood.
     pub(crate) sequence: u64,
     pub(crate) received_us: u64,
+    /// Its id, by which the destinations that keep every event know it.
+    #[serde(with = "hex")]
+    id: u128,
+    #[serde(default)]
+    is_gap: bool,
     #[serde(serialize_with = "write_base64", deserialize_with = "read_base64")]
     message: Arc<[u8]>,
 }
@@ -31,7 +38,9 @@ impl Shown {
             stream: event.stream(),
             sequence: event.sequence(),
             received_us: event.received_us(),
-            message: slim(event.stream(), message).into(),
+            id: event.id().0,
+            is_gap: event.is_gap(),
+            message: slim(event.kind(), event.stream(), message).into(),
         }
     }
 
@@ -39,15 +48,16 @@ impl Shown {
     pub(crate) fn event<'a>(&'a self, overrides: &'a Overrides) -> Result<Event<'a>, Undecodable> {
         let arrival =
             Arrival { stream: self.stream, sequence: self.sequence, received_us: self.received_us };
-        Event::decode(Kind::Event, arrival, &self.message, overrides)
+        let kind = if self.is_gap { Kind::Gap } else { Kind::Event };
+        let event = Event::decode(kind, arrival, &self.message, overrides)?;
+        Ok(event.known_as(EventId(self.id)))
     }
 }
 
-/// A large message without what nobody reads in a digest. The parts of the incident's key stay,
-/// unless they are what makes it large.
-fn slim(stream: Stream, message: &[u8]) -> Vec<u8> {
+/// A large message without what nobody reads in a digest. What its incident is known by stays.
+fn slim(kind: Kind, stream: Stream, message: &[u8]) -> Vec<u8> {
     let slimmed = match stream {
-        _ if message.len() <= MAX_WHOLE_BYTES => None,
+        _ if message.len() <= MAX_WHOLE_BYTES || kind == Kind::Gap => None,
         Stream::Alert => feeder::Alert::decode_from_slice(message).ok().map(slim_alert),
         Stream::Log => feeder::Log::decode_from_slice(message).ok().map(slim_log),
         Stream::Message => feeder::Message::decode_from_slice(message).ok().map(|mut message| {
@@ -85,14 +95,8 @@ fn slim_log(mut log: feeder::Log) -> Vec<u8> {
 
 fn cut<const TEXTS: usize>(texts: [&mut String; TEXTS]) {
     for text in texts {
-        text.truncate(start_of(text, MAX_TEXT_BYTES).len());
+        text.truncate(start_of(text, INCIDENT_TEXT_BYTES).len());
     }
-}
-
-/// The start of a text, cut between two characters.
-pub(super) fn start_of(text: &str, max_bytes: usize) -> &str {
-    let end = (0..=max_bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    &text[..end.unwrap_or_default()]
 }
 
 fn write_base64<S: Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -107,7 +111,7 @@ fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[u8]>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{alert, blocked_apt};
+    use crate::testing::{self, alert, blocked_apt};
 
     fn kept(alert: feeder::Alert) -> Shown {
         let message = alert.encode_to_vec();
@@ -128,16 +132,29 @@ mod tests {
     }
 
     #[test]
-    fn a_large_event_is_slimmed_and_keeps_what_its_incident_is_known_by() {
+    fn a_large_event_is_slimmed_and_keeps_its_id_and_its_incident() {
         let long = "ä".repeat(40_000);
         let data = feeder::Alert { Data: long.clone(), Source: long.clone(), ..blocked_apt() };
-        let shown = kept(data);
-        assert!(shown.message.len() <= MAX_WHOLE_BYTES, "{}", shown.message.len());
-        let (event, plain) = (shown.event(Overrides::none()), alert(blocked_apt()));
-        assert_eq!(event.expect("an alert").incident_key(), plain.view().incident_key());
-        let shown =
-            kept(feeder::Alert { Resource: long.clone(), ProcessName: long, ..blocked_apt() });
-        assert!(shown.message.len() <= 2 * MAX_WHOLE_BYTES, "{}", shown.message.len());
-        assert!(shown.event(Overrides::none()).is_ok());
+        let names =
+            feeder::Alert { Resource: long.clone(), ProcessName: long.clone(), ..blocked_apt() };
+        let log = feeder::Log { Resource: long, ..feeder::Log::default() };
+        let whole = [alert(data), alert(names), testing::log(log)];
+        for (sample, most) in whole.iter().zip([1, 2, 2]) {
+            let event = sample.view();
+            let shown = Shown::new(&event, &sample.message);
+            assert!(shown.message.len() <= most * MAX_WHOLE_BYTES, "{}", shown.message.len());
+            let slimmed = shown.event(Overrides::none()).expect("an event");
+            assert_eq!(slimmed.shown_id(), event.id());
+            assert_eq!(slimmed.incident_key(), event.incident_key());
+        }
+    }
+
+    #[test]
+    fn a_gap_record_is_kept_as_one() {
+        let gap = testing::gap(Stream::Log);
+        let shown = Shown::new(&gap.view(), &gap.message);
+        let event = shown.event(Overrides::none()).expect("a gap record");
+        assert!(event.is_gap() && event.stream() == Stream::Log);
+        assert_eq!(event.id(), gap.view().id());
     }
 }

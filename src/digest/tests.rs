@@ -2,9 +2,9 @@
 
 use buffa::Message as _;
 use proptest::prelude::*;
-use sidearm_sinks::contract::{Arrival, Event, Gravity, Kind, Overrides};
+use sidearm_sinks::contract::{Arrival, Event, Gravity, Kind, Overrides, Telling};
 
-use super::*;
+use super::{hour::HOUR_US, *};
 use crate::testing::blocked_apt;
 
 const SECOND_US: u64 = 1_000_000;
@@ -25,6 +25,7 @@ fn sight(incident: u128, gravity: Gravity, blocked: bool) -> Sight {
     Sight {
         key: Key(incident),
         stream: Stream::Alert,
+        is_gap: false,
         rank: Rank { gravity, blocked },
         time_us: 0,
         pod: "web".to_owned(),
@@ -261,6 +262,36 @@ fn a_digest_switched_off_leaves_nothing_untold() {
     assert_eq!((telling, events, incidents), (Telling::Held, 4, 3));
     bench.arrive(&message);
     assert_eq!(bench.incidents.view(), None);
+}
+
+#[test]
+fn that_events_are_missing_is_told_in_any_hour_and_counts_towards_it() {
+    let gap = |incident| Sight { is_gap: true, ..plain(incident) };
+    let mut bench = Bench::new(rules(2));
+    assert_eq!(bench.event(&gap(1)), Judgement::Send);
+    assert_eq!(bench.event(&plain(2)), Judgement::Send);
+    assert_eq!(bench.event(&plain(3)), Judgement::Hold, "the gap was one of the hour's two");
+    assert_eq!(bench.event(&gap(4)), Judgement::Send);
+    assert_eq!(bench.event(&gap(4)), Judgement::Absorb, "what it repeats is no news");
+    for incident in 5..2 * MAX_OPEN_INCIDENTS as u128 {
+        bench.event(&gap(incident));
+    }
+    assert_eq!(bench.event(&gap(u128::MAX)), Judgement::Send);
+}
+
+#[test]
+fn nothing_is_told_to_happen_in_the_future() {
+    let mut bench = Bench::new(Rules { resolves: true, ..rules(60) });
+    let ahead = Sight { time_us: i64::MAX, ..plain(1) };
+    bench.event(&ahead);
+    bench.event(&ahead);
+    for _ in [Telling::Repeats, Telling::Quiet] {
+        bench.now_us += EVERY_US;
+        let message = bench.due().expect("a window is over");
+        let Digest { first_us, last_us, .. } = message.digest;
+        assert_eq!((first_us, last_us), (bench.now_us as i64, bench.now_us as i64));
+        bench.arrive(&message);
+    }
 }
 
 #[derive(Debug, Clone)]

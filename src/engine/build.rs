@@ -134,10 +134,12 @@ async fn watched(sink: Arc<str>, meter: Arc<Meter>, walk: impl Future<Output = (
 
 fn rules(config: &LaneConfig, overrides: &Overrides) -> Result<Rules, StartError> {
     let wrong = |error: String| StartError::sink(&config.name, error);
+    let renderer = renderer(config).map_err(wrong)?;
     Ok(Rules {
         route: Route::compile(config.when.as_deref()).map_err(wrong)?,
         own_pod: OwnPod::from_env(),
-        renderer: renderer(config).map_err(wrong)?,
+        tells_of_many: config.facts.digest.is_some() || renderer.tells_of_many(),
+        renderer,
         limits: config.batch,
         overrides: overrides.clone(),
         digests: config.digest.is_some(),

@@ -85,7 +85,7 @@ async fn test<P: Reach>(
     let current = target.current();
     let mut builder = BatchBuilder::new(Stream::Alert);
     builder.push(event.id(), 0, now_us, |record| {
-        current.sink.record(&event, Body { format: renderer.format(), bytes: &bytes }, record);
+        current.sink.record(&event, Body::new(renderer.format(), &bytes), record);
     });
     let batch: Batch = builder.finish().expect("one record was added");
     let started = Instant::now();

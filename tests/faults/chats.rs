@@ -70,7 +70,7 @@ impl Chat {
             None => event,
         };
         let mut batch = BatchBuilder::new(stream);
-        let body = Body { format: Format::Native, bytes: b"" };
+        let body = Body::new(Format::Native, b"");
         batch.push(event.id(), 1, 1, |record| self.sink.record(&event, body, record));
         batch.finish().expect("a record")
     }

@@ -57,7 +57,7 @@ impl Subject {
         let event = sample.event();
         let (mut body, mut record) = (Vec::new(), Vec::new());
         self.renderer.render(&event, &mut body).expect(sample.name);
-        let body = Body { format: self.facts.format, bytes: &body };
+        let body = Body::new(self.facts.format, &body);
         self.destination.any().record(&event, body, &mut record);
         record
     }

@@ -97,6 +97,19 @@ fn check_says_in_a_line_that_a_file_is_right() {
 }
 
 #[test]
+fn check_warns_of_what_is_right_and_perhaps_not_meant_so() {
+    let folder = Folder::new();
+    let pager = "[sinks.pager]\ndigest = false\n\
+                 pagerduty.routing_key = \"R0UT1NGKEY0000000000000000000042\"\n";
+    let file = folder.file("pager.toml", pager);
+    let Output { status, stdout, stderr } = output(&["check", "-c", path(&file)]);
+    assert_eq!((status.code(), text(&stdout).lines().count()), (Some(0), 1));
+    let expected = format!("{}:2: sinks.pager.digest: warning: without a digest", path(&file));
+    assert!(text(&stderr).starts_with(&expected), "{}", text(&stderr));
+    assert_eq!(text(&stderr).lines().count(), 1);
+}
+
+#[test]
 fn preview_shows_the_request_and_no_secret() {
     let folder = Folder::new();
     let file = folder.file("c.toml", CONFIG);

@@ -226,23 +226,67 @@ async fn a_refused_digest_is_a_dead_letter_that_says_how_many() {
     assert!(letters.contains("(the message told of 9 events)"), "{letters}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn gap_records_and_throttle_notices_are_never_absorbed() {
-    let config = SINKS.replace("per_hour = 20", "per_hour = 1");
-    let mut world = World::new(29, &config).await;
-    let notice = feeder::Alert {
+/// KubeArmor's notice that it now drops a container's alerts.
+fn notice(pod: &str) -> feeder::Alert {
+    feeder::Alert {
         Operation: "AlertThreshold".into(),
         Type: "SystemEvent".into(),
         MaxAlertsPerSec: 10,
         DroppingAlertsInterval: 30,
-        ..alert("web", 5, "Block")
-    };
-    world.house.publish_alike(&alert("web", 5, "Block"), 3).await;
-    world.house.publish_alike(&notice, 4).await;
-    world.house.relay.cut_lines();
-    sleep(Duration::from_secs(60)).await;
-    // The relay's stream stands, and its gap is told, once there is an event in it.
-    world.house.publish_alike(&notice, 1).await;
-    eventually("the gap is told", || !world.people.gaps().is_empty()).await;
-    eventually("all is told", || world.told() == told(&[("event", 1); 6])).await;
+        ..alert(pod, 5, "Block")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_noisy_container_is_one_notice_and_a_count() {
+    let mut world = World::new(29, SINKS).await;
+    for _ in 0..8 {
+        world.house.publish_alike(&notice("web"), 1).await;
+        sleep(Duration::from_secs(30)).await;
+    }
+    assert_eq!(world.told(), told(&[("event", 1)]));
+    sleep(EVERY).await;
+    assert_eq!(world.told(), told(&[("event", 1), ("repeats", 7)]));
+    assert_eq!(world.siem.taken(), world.house.published[Stream::Alert.index()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_told_in_any_hour_and_those_like_it_are_counted() {
+    let config = SINKS.replace("per_hour = 20", "per_hour = 1");
+    let mut world = World::new(30, &config).await;
+    world.house.publish_alike(&alert("web", 5, "Block"), 1).await;
+    for cut in 0..4 {
+        world.house.relay.cut_lines();
+        sleep(Duration::from_secs(40)).await;
+        // The relay's stream stands, and its gap is told, once there is an event in it.
+        world.house.publish_alike(&alert(&format!("web-{cut}-x"), 5, "Block"), 1).await;
+        eventually("the SIEM has the gap", || world.siem.gaps().len() > cut).await;
+    }
+    assert_eq!((world.people.gaps().len(), world.people.told_events()), (1, 1));
+    sleep(HOUR + EVERY).await;
+    let (alone, counted) = (world.people.gaps().len() as u64, world.people.told_events());
+    assert_eq!(alone + counted, 5 + 4, "five alerts and four gaps: {:?}", world.told());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_new_format_cannot_tell_is_a_dead_letter_and_no_ordinary_event() {
+    let mut world = World::new(33, SINKS).await;
+    world.house.publish_alike(&alert("web", 5, "Block"), 10).await;
+    world.settled().await;
+    drop(world.engine.take().unwrap().shutdown().await);
+    world.config = SINKS.replace(
+        "digest = { every = \"5m\", per_hour = 20 }",
+        "digest = false\ntemplate = '{\"ExecEvent\":{{ ExecEvent | json }}}'",
+    );
+    world.start_again().await;
+    eventually("what was counted is a dead letter", || {
+        books(&world.engine().status().read(), "people").ledger.counts.dead == 9
+    })
+    .await;
+    let counts = world.settled().await.ledger.counts;
+    assert_eq!((counts.accepted, counts.digested), (1, 0));
+    assert_eq!(world.told(), told(&[("event", 1)]), "nothing was sent in their place");
+    let letters = std::fs::read_to_string(world.folder.path().join("dead/people.ndjson")).unwrap();
+    assert!(letters.contains("cannot say how many events"), "{letters}");
+    assert!(letters.contains("(the message told of 9 events)"), "{letters}");
 }

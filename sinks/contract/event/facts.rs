@@ -59,6 +59,12 @@ impl Event<'_> {
         self.view.Operation == "AlertThreshold"
     }
 
+    /// Whether `Resource` is the command line of a new process and `Source` its parent's. Presets
+    /// look at a process that runs already.
+    pub fn starts_program(&self) -> bool {
+        self.view.Operation == "Process" && !self.view.Enforcer.starts_with("PRESET")
+    }
+
     /// The policy's tags: `ATags`, or `Tags` cut at commas where an agent sends that alone.
     pub fn tags(&self) -> Vec<&str> {
         if self.view.ATags.is_empty() {

@@ -50,13 +50,18 @@ impl OwnedEvent {
 
     /// A note that three alerts of a minute may be missing.
     pub(crate) fn sample_gap() -> Self {
+        Self::gap_of(Stream::Alert, "the relay ended the stream")
+    }
+
+    /// The same of any stream, for any reason.
+    pub(crate) fn gap_of(stream: Stream, reason: &str) -> Self {
         let gap = Gap {
             FromMicros: 1_789_899_000_000_000,
             ToMicros: 1_789_899_060_000_000,
-            Reason: "the relay ended the stream".to_owned(),
+            Reason: reason.to_owned(),
             Lost: 3,
         };
-        let (kind, stream, message) = (Kind::Gap, Stream::Alert, gap.encode_to_vec());
+        let (kind, message) = (Kind::Gap, gap.encode_to_vec());
         Self { kind, stream, message, received_us: 1, digest: None }
     }
 

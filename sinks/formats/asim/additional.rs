@@ -49,8 +49,8 @@ fn place(seen: &Seen<'_>, own: &mut Object<'_>) {
 /// `Resource` where no column holds it whole.
 fn resource<'e>(seen: &Seen<'e>, schema: Schema) -> &'e str {
     let known = match schema {
-        Schema::Alert => seen.starts_program() || seen.deed.is_of_file(seen.event),
-        Schema::Process => seen.starts_program(),
+        Schema::Alert => seen.event.starts_program() || seen.deed.is_of_file(seen.event),
+        Schema::Process => seen.event.starts_program(),
         Schema::File | Schema::Audit => true,
         Schema::Network | Schema::Dns => false,
     };
@@ -63,7 +63,7 @@ fn process(seen: &Seen<'_>, schema: Schema, own: &mut Object<'_>) {
     let both = schema == Schema::Process;
     let command = matches!(schema, Schema::Process | Schema::Alert | Schema::File);
     // Of a new process an alert shows the command line, but not its parent's.
-    if !command || (schema == Schema::Alert && seen.starts_program()) {
+    if !command || (schema == Schema::Alert && seen.event.starts_program()) {
         own.text("Source", view.Source);
     }
     if !both {

@@ -143,7 +143,7 @@ fn process(seen: &Seen<'_>, row: &mut Object<'_>) {
     row.text("EventType", "ProcessCreated");
     row.digits("ActingProcessId", view.HostPPID.into());
     row.text("ActingProcessName", view.ParentProcessName);
-    if seen.starts_program() {
+    if seen.event.starts_program() {
         row.text("ActingProcessCommandLine", view.Source);
     }
     let names = ("ActingProcessMD5", "ActingProcessSHA1", "ActingProcessSHA256");
@@ -305,7 +305,7 @@ fn user(seen: &Seen<'_>, columns: &UserColumns, row: &mut Object<'_>) {
 /// The command line of the process that an event is about.
 pub(super) fn own_command<'e>(seen: &Seen<'e>) -> &'e str {
     let event = seen.event;
-    if seen.starts_program() { event.resource() } else { event.source() }
+    if seen.event.starts_program() { event.resource() } else { event.source() }
 }
 
 /// A hash in the column of how it was made.

@@ -134,7 +134,7 @@ fn process(seen: &Seen<'_>, document: &mut Object<'_>) {
     let event = seen.event;
     let view = &*event.view;
     let (command, parent_command) =
-        if seen.starts_program() { (view.Resource, view.Source) } else { (view.Source, "") };
+        if seen.event.starts_program() { (view.Resource, view.Source) } else { (view.Source, "") };
     document.object("process", |process| {
         process.some_number("pid", view.HostPID);
         process.some_number("vpid", view.PID);

@@ -46,7 +46,7 @@ fn place(seen: &Seen<'_>, own: &mut Object<'_>) {
 /// `Resource` where no attribute holds it whole.
 fn resource<'e>(seen: &Seen<'e>, finding: bool) -> &'e str {
     let known = match seen.deed {
-        Deed::Process => seen.starts_program(),
+        Deed::Process => seen.event.starts_program(),
         Deed::File(_) => true,
         Deed::Syscall => !finding && seen.deed.is_of_file(seen.event),
         Deed::Capability | Deed::Device => !finding,

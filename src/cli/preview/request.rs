@@ -111,7 +111,7 @@ impl Preview {
     }
 
     fn fill(&mut self, from: &Subject<'_>, event: &Event<'_>, body: &[u8]) -> Result<(), String> {
-        let body = Body { format: from.lane.format, bytes: body };
+        let body = Body::new(from.lane.format, body);
         match from.destination {
             Destination::Http(sink) => self.fill_http(sink.as_ref(), event, body),
             other => {

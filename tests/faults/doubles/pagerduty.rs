@@ -34,7 +34,8 @@ impl PagerDuty {
 
     /// What PagerDuty says to a request.
     pub(crate) fn answer(&mut self, request: &Request<Vec<u8>>) -> Response<String> {
-        if request.uri().path() != "/v2/enqueue" {
+        let is_change = request.uri().path() == "/v2/change/enqueue";
+        if !is_change && request.uri().path() != "/v2/enqueue" {
             return response(404, &json!({ "status": "error", "message": "Not Found" }));
         }
         if request.method() != Method::POST {
@@ -62,13 +63,17 @@ impl PagerDuty {
             let answer = json!({ "status": "invalid key", "message": "Invalid routing key" });
             return response(400, &answer);
         }
-        let mut faults = faults(&event);
+        let mut faults = if is_change { change_faults(&event) } else { faults(&event) };
         let text = String::from_utf8_lossy(request.body());
         if self.poison.as_ref().is_some_and(|poison| text.contains(poison)) {
             faults.push("'payload.custom_details' is invalid".to_owned());
         }
         if !faults.is_empty() {
             return invalid(&faults);
+        }
+        if is_change {
+            let answer = json!({ "status": "success", "message": "Change event processed" });
+            return response(202, &answer);
         }
         let dedup_key = self.take(&event);
         let answer =
@@ -102,6 +107,21 @@ fn invalid(errors: &[String]) -> Response<String> {
         "status": "invalid event", "message": "Event object is invalid", "errors": errors
     });
     response(400, &body)
+}
+
+/// A change needs a summary; it opens no alert, so it has neither action nor key.
+fn change_faults(event: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    let summary = event["payload"]["summary"].as_str().unwrap_or_default().chars().count();
+    if !(1..=MAX_SUMMARY_CHARS).contains(&summary) {
+        faults.push("'payload.summary' is missing or too long".to_owned());
+    }
+    for key in ["event_action", "dedup_key"] {
+        if !event[key].is_null() {
+            faults.push(format!("'{key}' is no part of a change event"));
+        }
+    }
+    faults
 }
 
 fn faults(event: &Value) -> Vec<String> {

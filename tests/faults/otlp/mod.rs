@@ -46,7 +46,7 @@ fn everything(destination: &Destination, format: Format) -> (Batch, BTreeSet<Str
         let mut body = Vec::new();
         renderer.render(&event, &mut body).expect(name);
         batch.push(event.id(), sequence, 0, |record| {
-            destination.any().record(&event, Body { format, bytes: &body }, record);
+            destination.any().record(&event, Body::new(format, &body), record);
         });
         ids.insert(event.id().to_string());
     }
@@ -156,7 +156,7 @@ async fn a_message_above_the_servers_limit_is_halved() {
     let event = Event::decode(Kind::Event, arrival, &message, Overrides::none()).expect("one");
     let mut batch = BatchBuilder::new(stream);
     batch.push(event.id(), 1, 1, |record| {
-        let body = Body { format: Format::Native, bytes: b"" };
+        let body = Body::new(Format::Native, b"");
         destination.any().record(&event, body, record);
     });
     let batch = batch.finish().expect("one record");
