@@ -60,11 +60,20 @@ pub(crate) fn resource(event: &Event<'_>, to: &mut impl Attributes) {
         to.put("container.image.tags", Value::List(vec![tag]));
     }
     owner(event, to);
+    labels(event, to);
+}
+
+/// Each attribute stands once, so a label that an agent sends twice is a list.
+fn labels(event: &Event<'_>, to: &mut impl Attributes) {
     // The agent's order is random; a resource is told from another by its bytes.
     let mut labels = event.labels();
     labels.sort_unstable();
-    for (key, value) in labels {
-        to.put(&format!("k8s.pod.label.{key}"), Value::Str(value));
+    for same in labels.chunk_by(|(key, _), (next, _)| key == next) {
+        let value = match same {
+            [(_, value)] => Value::Str(value),
+            several => Value::List(several.iter().map(|(_, value)| *value).collect()),
+        };
+        to.put(&format!("k8s.pod.label.{}", same[0].0), value);
     }
 }
 

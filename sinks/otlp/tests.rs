@@ -171,6 +171,18 @@ fn part(text: &str) -> String {
 }
 
 #[test]
+fn a_label_that_is_sent_twice_is_one_attribute() {
+    let twice = r#"{"Type":"HostLog","Labels":"app=b,tier=x,app=a","UID":0,"PPID":0}"#;
+    let request = request(&[twice], Format::Native);
+    let resource = &request["resourceLogs"][0]["resource"];
+    let named = attributes(resource);
+    assert_eq!(resource["attributes"].as_array().map(Vec::len), Some(named.len()));
+    assert_eq!(named["k8s.pod.label.tier"], "x");
+    let both = serde_json::json!([{ "stringValue": "a" }, { "stringValue": "b" }]);
+    assert_eq!(named["k8s.pod.label.app"]["values"], both);
+}
+
+#[test]
 fn mistakes_are_told_with_their_key() {
     for (more, path) in [
         ("url = \"collector:4317\"", "url"),
