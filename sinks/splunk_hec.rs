@@ -138,7 +138,7 @@ impl Sink<Http> for SplunkHec {
             text(",\"index\":", &index.complete(event, in_an_index));
         }
         record.extend_from_slice(b",\"event\":");
-        body.write_json(record);
+        write_event(body, record);
         writeln!(record, ",\"fields\":{{\"event_id\":\"{}\"}}}}", event.id())
             .expect("a vector takes every write");
     }
@@ -188,6 +188,21 @@ impl SplunkHec {
     /// needs none.
     fn channel(&self) -> Channel {
         self.channel.clone().unwrap_or_else(|| Channel::of(&self.url, &self.token))
+    }
+}
+
+/// Appends the event as it was rendered. Splunk refuses a blank text, which a template may write:
+/// an object without members then stands for it.
+fn write_event(body: Body<'_>, record: &mut Vec<u8>) {
+    let start = record.len();
+    body.write_json(record);
+    let is_text = matches!(body.format, Format::Text | Format::Template);
+    let written = is_text.then(|| serde_json::from_slice::<Option<String>>(&record[start..]));
+    if let Some(Ok(text)) = written
+        && text.unwrap_or_default().trim().is_empty()
+    {
+        record.truncate(start);
+        record.extend_from_slice(b"{}");
     }
 }
 
@@ -250,6 +265,17 @@ mod tests {
         assert_eq!(object["index"], "ka-shop_____ain");
         assert_eq!(object["host"], "n-node__1_");
         assert_eq!(object["source"], "s");
+    }
+
+    #[test]
+    fn an_event_is_never_blank() {
+        for (body, event) in
+            [("", "{}"), ("\n ", "{}"), ("null", "{}"), ("\" \"", "{}"), ("a", "\"a\""), ("7", "7")]
+        {
+            let mut record = Vec::new();
+            write_event(Body { format: Format::Template, bytes: body.as_bytes() }, &mut record);
+            assert_eq!(String::from_utf8_lossy(&record), event, "{body:?}");
+        }
     }
 
     #[test]
