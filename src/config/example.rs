@@ -70,8 +70,8 @@ streams = ["alert", "log"]
 # Which events it takes: CEL over KubeArmor's field names and the derived ones. Gap records and
 # throttle notices pass it.
 when = 'stream == "alert" || NamespaceName in ["payments"]'
-# native (the destination's own form), json, text or template; each destination has its own
-# default.
+# native (the destination's own form, where it has one), json, ecs, ocsf, ocsf_finding, asim, otlp,
+# cef, leef, text or template; each destination has its own default.
 # format = "json"
 # Jinja over the same names; takes format = "template" as said.
 # template = "{{ Severity }} {{ PodName }}: {{ Resource }}"
