@@ -18,7 +18,7 @@ use crate::{
         Address, Batch, Body, Concern, Destination, DigestDefaults, Entry, Event, Facts, Format,
         Gravity, Gzip, HEADERS, Http, HttpConnection, HttpRequest, LINK, LaneView, Limits, Link,
         Secret, Setting, SettingError, Sink, Span, Stream, TIMEOUT, Telling, Timeout, Tls,
-        above_zero, authorization, headers, is_label_name, read, write_json_string,
+        authorization, headers, is_label_name, read, write_json_string,
     },
     incident::{self, plain_line},
 };
@@ -104,7 +104,10 @@ fn five_minutes() -> Span {
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Alertmanager = read(table)?;
-    above_zero("resolve_timeout", sink.resolve_timeout)?;
+    if sink.resolve_timeout.0.is_zero() {
+        let why = "found no time at all, expected one above zero";
+        return Err(SettingError::at("resolve_timeout", why));
+    }
     sink.checked_headers = headers(&sink.headers)?;
     let (username, password) = (sink.username.as_deref(), sink.password.as_ref());
     if let Some(value) = authorization(username, password, sink.token.as_ref())? {
