@@ -214,8 +214,8 @@ proptest! {
     #[test]
     fn no_event_ends_a_field_or_a_frame(owned in arbitrary_event(), which in 0_u8..5) {
         let (table, format, max) = match which {
-            0 => ("", Format::Cef, 8192),
-            1 => ("framing = \"newline\"", Format::Native, 8192),
+            0 => ("", Format::Cef, 8096),
+            1 => ("framing = \"newline\"", Format::Native, 8096),
             2 => ("transport = \"udp\"", Format::Leef, 1180),
             3 => ("framing = \"newline\"\nmax_message = 480", Format::Json, 480),
             _ => ("max_message = 480\nbom = true", Format::Native, 480),

@@ -152,7 +152,7 @@ impl MailWire {
         let name = tls::server_name(&self.connection.tls, &self.connection.host)
             .map_err(WireError::Unusable)?;
         let stream = TlsConnector::from(config).connect(name, dialogue.into_stream()?).await;
-        let stream = stream.map_err(|error| WireError::NotSent(error.to_string()))?;
+        let stream = stream.map_err(|error| WireError::NotSent(tls::why_no_handshake(&error)))?;
         Ok(Dialogue::over(stream))
     }
 

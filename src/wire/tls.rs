@@ -4,6 +4,7 @@
 
 use std::{
     fs::{self, Metadata},
+    io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,7 +13,7 @@ use std::{
 
 use reqwest::ClientBuilder;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -122,6 +123,17 @@ pub(super) fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>, 
             "reading the name \"{name}\": expected a DNS name or an IP address; see tls.server_name"
         )
     })
+}
+
+/// Why no TLS came about, for people.
+pub(super) fn why_no_handshake(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "no authority that is trusted here vouches for its certificate; see tls.ca".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn verifier(

@@ -14,7 +14,9 @@ use crate::rig::Trouble;
 pub(crate) fn write(folder: &Path) -> Result<(), Trouble> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "Test authority");
+    // Two authorities of one name would be told apart by their signatures alone.
+    let name = format!("Authority of {}", folder.display());
+    params.distinguished_name.push(DnType::CommonName, name);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
     fs::write(folder.join("ca.crt"), authority.pem())?;
     for (name, names, usage) in [

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use crate::{
     certificates,
     place::{self, Server, eventually, fetched, installed, output},
-    program::free_address,
-    rig::{Counterpart, Further, Trouble},
+    program::{Feed, free_address},
+    rig::{Count, Counterpart, Further, Trouble},
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/hubs");
@@ -119,6 +119,16 @@ impl Hubs {
         let text = output(self.node("read.js").arg(hub))?;
         text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
+
+    /// The ids of the events in a hub, copies and all.
+    fn ids(&self, place: &str) -> Result<Vec<String>, Trouble> {
+        let events = self.events(place)?;
+        if let Some(event) = events.iter().find(|event| event["id"] != event["event_id"]) {
+            return Err(format!("two ids of one event: {event}").into());
+        }
+        let id = |event: &Value| event["id"].as_str().map(str::to_owned);
+        Ok(events.iter().filter_map(id).collect())
+    }
 }
 
 impl Counterpart for Hubs {
@@ -127,13 +137,8 @@ impl Counterpart for Hubs {
         Ok(self.lines(place, ""))
     }
 
-    fn ids(&mut self, place: &str) -> Result<Vec<String>, Trouble> {
-        let events = self.events(place)?;
-        if let Some(event) = events.iter().find(|event| event["id"] != event["event_id"]) {
-            return Err(format!("two ids of one event: {event}").into());
-        }
-        let id = |event: &Value| event["id"].as_str().map(str::to_owned);
-        Ok(events.iter().filter_map(id).collect())
+    fn count(&mut self, place: &str, sent: &Feed) -> Result<Count, Trouble> {
+        Ok(Count::of(&sent.ids, &self.ids(place)?))
     }
 
     fn kill(&mut self) -> Result<(), Trouble> {

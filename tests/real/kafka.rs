@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use crate::{
     certificates,
     place::{Server, eventually, fetched, installed, output},
-    program::free_address,
-    rig::{Counterpart, Further, Trouble},
+    program::{Feed, free_address},
+    rig::{Count, Counterpart, Further, Trouble},
 };
 
 const JAVA_OPTIONS: [&str; 4] =
@@ -116,6 +116,18 @@ impl Kafka {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
+    /// The ids of the events in a topic, copies and all.
+    pub(crate) fn ids(&self, topic: &str) -> Result<Vec<String>, Trouble> {
+        let headers = self.records(topic, "%h\n")?;
+        let id = |headers: &String| {
+            headers
+                .split(',')
+                .find_map(|header| header.strip_prefix("event_id="))
+                .map(str::to_owned)
+        };
+        Ok(headers.iter().filter_map(id).collect())
+    }
+
     fn configuration(&self, controller: u16) -> String {
         let Self { plain, sasl, tls, sasl_tls, .. } = self;
         let listeners =
@@ -180,15 +192,8 @@ impl Counterpart for Kafka {
         ))
     }
 
-    fn ids(&mut self, place: &str) -> Result<Vec<String>, Trouble> {
-        let headers = self.records(place, "%h\n")?;
-        let id = |headers: &String| {
-            headers
-                .split(',')
-                .find_map(|header| header.strip_prefix("event_id="))
-                .map(str::to_owned)
-        };
-        Ok(headers.iter().filter_map(id).collect())
+    fn count(&mut self, place: &str, sent: &Feed) -> Result<Count, Trouble> {
+        Ok(Count::of(&sent.ids, &self.ids(place)?))
     }
 
     fn kill(&mut self) -> Result<(), Trouble> {

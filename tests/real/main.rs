@@ -6,14 +6,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "no runtime waits here; the relay has its own")]
 
+mod alertmanager;
 mod certificates;
 mod elasticsearch;
 mod hubs;
 mod kafka;
+mod mail;
 mod opensearch;
 mod place;
 mod program;
 mod rig;
+mod rsyslog;
 mod search;
 
 use std::{process::ExitCode, time::Instant};
@@ -29,6 +32,9 @@ const COUNTERPARTS: &[Line] = &[
     ("opensearch", opensearch::start),
     ("elasticsearch", elasticsearch::start),
     ("hubs", hubs::start),
+    ("rsyslog", rsyslog::start),
+    ("alertmanager", alertmanager::start),
+    ("mail", mail::start),
 ];
 
 /// Numbered alerts of one delivery.

@@ -46,6 +46,11 @@ impl Server {
         Ok(Self(child))
     }
 
+    /// Stops it in its tracks (SIGSTOP): it stays connected and does nothing more.
+    pub(crate) fn freeze(&self) -> Result<(), Trouble> {
+        output(Command::new("kill").args(["-STOP", &self.0.id().to_string()])).map(drop)
+    }
+
     /// Ends it at once, as a power cut would (SIGKILL).
     pub(crate) fn kill(&mut self) -> Result<(), Trouble> {
         self.0.kill()?;

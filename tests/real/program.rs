@@ -25,15 +25,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Alerts published at once; the next follow when the program has taken them.
 const AT_A_TIME: usize = 200;
 
-/// What was published: the id of each event, in order.
-#[derive(Debug, Default)]
+/// What was published, in order.
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Feed {
+    /// The id of each event.
     pub(crate) ids: Vec<String>,
+    /// The key of each event's incident.
+    pub(crate) incidents: Vec<String>,
 }
 
 impl Feed {
     pub(crate) fn extend(&mut self, more: Feed) {
         self.ids.extend(more.ids);
+        self.incidents.extend(more.incidents);
+    }
+
+    /// Notes an event as it is on its way.
+    fn add(&mut self, message: &[u8]) -> Result<(), Trouble> {
+        let arrival = Arrival { stream: Stream::Alert, sequence: 0, received_us: 0 };
+        let event = Event::decode(Kind::Event, arrival, message, Overrides::none())?;
+        self.ids.push(event.id().to_string());
+        self.incidents.push(event.incident_key());
+        Ok(())
     }
 }
 
@@ -84,9 +97,7 @@ impl Program {
             for _ in 0..AT_A_TIME.min(events - feed.ids.len()) {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
                 let message = self.story.next_of(Stream::Alert, now as i64);
-                let arrival = Arrival { stream: Stream::Alert, sequence: 0, received_us: 0 };
-                let event = Event::decode(Kind::Event, arrival, &message, Overrides::none())?;
-                feed.ids.push(event.id().to_string());
+                feed.add(&message)?;
                 self.relay.publish(Stream::Alert, message);
             }
         }
@@ -95,19 +106,31 @@ impl Program {
 
     /// Publishes one alert that was made by hand.
     pub(crate) fn publish_message(&mut self, message: bytes::Bytes) -> Result<Feed, Trouble> {
-        let arrival = Arrival { stream: Stream::Alert, sequence: 0, received_us: 0 };
-        let event = Event::decode(Kind::Event, arrival, &message, Overrides::none())?;
-        let ids = vec![event.id().to_string()];
+        let mut feed = Feed::default();
+        feed.add(&message)?;
         self.relay.publish(Stream::Alert, message);
-        Ok(Feed { ids })
+        Ok(feed)
     }
 
-    /// Waits until every event published has its final fate, by the program's own ledger.
+    /// Waits until every event published has its final fate, by the program's own ledger, and what
+    /// was counted is told.
     pub(crate) fn settled(&mut self, feed: &Feed) -> Result<(), Trouble> {
         let events = feed.ids.len() as u64;
         self.until("every event has its fate", |program| {
-            program.sink().is_ok_and(|sink| sink["pending"] == 0 && fates(&sink) >= events)
+            program.sink().is_ok_and(|sink| {
+                let untold = sink["digest"]["untold"].as_u64().unwrap_or_default();
+                sink["pending"] == 0 && fates(&sink) >= events && untold == 0
+            })
         })
+    }
+
+    /// Every event has reached its destination, or is counted in a message that has.
+    pub(crate) fn gave_up_nothing(&self) -> Result<(), Trouble> {
+        let sink = self.sink()?;
+        match ["filtered", "dead", "shed"].iter().all(|fate| sink[fate] == 0) {
+            true => Ok(()),
+            false => Err(self.wrong(&format!("events were given up: {sink}"))),
+        }
     }
 
     /// Waits until the sink's part of the status is as wanted.
@@ -117,6 +140,18 @@ impl Program {
         holds: impl Fn(&Value) -> bool,
     ) -> Result<(), Trouble> {
         self.until(what, |program| program.sink().is_ok_and(|sink| holds(&sink)))
+    }
+
+    /// Waits until the lane is parked; why it is. Neither that, nor the log, nor the metrics may
+    /// tell the secret.
+    pub(crate) fn parked(&mut self, secret: &str) -> Result<String, Trouble> {
+        self.until_sink("the lane is parked", |sink| sink["state"] == "parked")?;
+        let why = self.sink()?["last_error"].as_str().unwrap_or_default().to_owned();
+        let told = self.log() + &self.get("/metrics")? + &why;
+        match told.contains(secret) {
+            false => Ok(why),
+            true => Err(self.wrong("the secret is told")),
+        }
     }
 
     /// The sink's part of `/api/status`.

@@ -36,9 +36,8 @@ pub(crate) trait Counterpart {
     /// used before: `kafka.topic = "NAME"`.
     fn sink(&mut self, place: &str) -> Result<String, Trouble>;
 
-    /// The ids of the events that are in that place, copies and all, read with the system's own
-    /// client.
-    fn ids(&mut self, place: &str) -> Result<Vec<String>, Trouble>;
+    /// Compares what is in that place, read with the system's own client, with what was sent there.
+    fn count(&mut self, place: &str, sent: &Feed) -> Result<Count, Trouble>;
 
     /// Ends it at once, as a power cut would.
     fn kill(&mut self) -> Result<(), Trouble>;
@@ -63,33 +62,54 @@ pub(crate) trait Counterpart {
 
 /// What came of a delivery.
 pub(crate) struct Count {
-    pub(crate) events: usize,
+    /// What is counted, for people: `events`.
+    pub(crate) of: &'static str,
+    pub(crate) sent: usize,
     pub(crate) missing: usize,
     pub(crate) duplicates: usize,
     pub(crate) strangers: usize,
 }
 
 impl Count {
-    /// Compares what came with what was sent.
+    /// Compares the ids of events that came with those of the events that were sent.
     pub(crate) fn of(sent: &[String], came: &[String]) -> Self {
+        Self::of_named("events", sent, came)
+    }
+
+    /// Compares what came with what was sent, where a destination keeps other things than events.
+    pub(crate) fn of_named(of: &'static str, sent: &[String], came: &[String]) -> Self {
         let sent: BTreeSet<&str> = sent.iter().map(String::as_str).collect();
         let mut copies: BTreeMap<&str, usize> = BTreeMap::new();
         for id in came {
             *copies.entry(id).or_default() += 1;
         }
         Self {
-            events: sent.len(),
+            of,
+            sent: sent.len(),
             missing: sent.iter().filter(|id| !copies.contains_key(*id)).count(),
             duplicates: copies.values().map(|copies| copies - 1).sum(),
             strangers: copies.keys().filter(|id| !sent.contains(*id)).count(),
+        }
+    }
+
+    /// Whether everything is there, once, and nothing else.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.missing + self.duplicates + self.strangers == 0
+    }
+
+    /// Passes where it is exact, with `words` behind it.
+    pub(crate) fn exact(&self, program: &Program, words: &str) -> Result<String, Trouble> {
+        match self.is_exact() {
+            true => Ok(format!("{self}{words}")),
+            false => Err(program.wrong(&self.to_string())),
         }
     }
 }
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { events, missing, duplicates, strangers } = self;
-        write!(f, "{events} events, {missing} missing, {duplicates} duplicates")?;
+        let Self { of, sent, missing, duplicates, strangers } = self;
+        write!(f, "{sent} {of}, {missing} missing, {duplicates} duplicates")?;
         if *strangers > 0 { write!(f, ", {strangers} never sent") } else { Ok(()) }
     }
 }
@@ -103,10 +123,9 @@ pub(crate) fn delivers(
     let mut program = Program::start(&sink)?;
     let feed = program.publish(events)?;
     program.settled(&feed)?;
+    program.gave_up_nothing()?;
     program.stop()?;
-    let count = Count::of(&feed.ids, &counterpart.ids("well")?);
-    let is_right = count.missing + count.duplicates + count.strangers == 0;
-    if is_right { Ok(count.to_string()) } else { Err(Trouble::Wrong(count.to_string())) }
+    counterpart.count("well", &feed)?.exact(&program, "")
 }
 
 /// Delivers so many events to a counterpart that is killed and restarted midway.
@@ -125,9 +144,10 @@ pub(crate) fn survives(
     counterpart.restart()?;
     feed.extend(program.publish(events - 2 * third)?);
     program.settled(&feed)?;
+    program.gave_up_nothing()?;
     program.stop()?;
-    let count = Count::of(&feed.ids, &counterpart.ids("killed")?);
+    let count = counterpart.count("killed", &feed)?;
     let copies = if counterpart.copies_allowed() { 0 } else { count.duplicates };
     let is_right = count.missing + count.strangers + copies == 0;
-    if is_right { Ok(count.to_string()) } else { Err(Trouble::Wrong(count.to_string())) }
+    if is_right { Ok(count.to_string()) } else { Err(program.wrong(&count.to_string())) }
 }

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use crate::{
     place::{self, Server, eventually, installed, output},
-    program::free_address,
-    rig::{Counterpart, Further, Trouble},
+    program::{Feed, free_address},
+    rig::{Count, Counterpart, Further, Trouble},
 };
 
 /// How the node is run from a folder, on a port.
@@ -123,8 +123,8 @@ impl Counterpart for Search {
         Ok(self.lines(&more))
     }
 
-    fn ids(&mut self, place: &str) -> Result<Vec<String>, Trouble> {
-        self.documents(&stream(place))
+    fn count(&mut self, place: &str, sent: &Feed) -> Result<Count, Trouble> {
+        Ok(Count::of(&sent.ids, &self.documents(&stream(place))?))
     }
 
     fn kill(&mut self) -> Result<(), Trouble> {

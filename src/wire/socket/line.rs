@@ -25,6 +25,9 @@ use crate::wire::{WireError, tls};
 /// forgot is noticed before the next batch.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+/// What the kernel may hold back of a connection, in bytes: a receiver that reads no more has taken
+/// nothing that still waits here. One record of TLS, so that the next is ready when it is asked for.
+const MAX_UNSENT_BYTES: u32 = 16 * 1024;
 /// Datagrams tell nothing of a receiver that has moved: its name is looked up this often.
 const DATAGRAMS_FOR: Duration = Duration::from_secs(60);
 /// How long taking leave may last.
@@ -70,9 +73,9 @@ impl Watch {
 impl Line {
     pub(super) async fn connect(connection: &SocketConnection) -> Result<Self, WireError> {
         let SocketConnection { host, port, .. } = connection;
-        let not_sent = |error: io::Error| {
-            WireError::NotSent(format!("connecting to {host}, port {port}: {error}"))
-        };
+        let failed =
+            |why: String| WireError::NotSent(format!("connecting to {host}, port {port}: {why}"));
+        let not_sent = |error: io::Error| failed(error.to_string());
         let addresses: Vec<_> = lookup_host((&**host, *port)).await.map_err(not_sent)?.collect();
         if connection.transport == Transport::Udp {
             return Self::datagrams(&addresses).await.map_err(not_sent);
@@ -85,6 +88,7 @@ impl Line {
         socket.set_tcp_keepalive(&keepalive).map_err(not_sent)?;
         // Bytes that nobody confirms for so long end the connection.
         socket.set_tcp_user_timeout(Some(connection.timeout)).map_err(not_sent)?;
+        socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES).map_err(not_sent)?;
         let socket = socket.try_clone().map_err(not_sent)?;
         if connection.transport == Transport::Tcp {
             return Ok(Self::over(tcp, socket));
@@ -96,7 +100,8 @@ impl Line {
             .map_err(WireError::Unusable)?;
         let name = tls::server_name(&connection.tls, host).map_err(WireError::Unusable)?;
         let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-        Ok(Self::over(tls.map_err(not_sent)?, socket))
+        let tls = tls.map_err(|error| failed(tls::why_no_handshake(&error)))?;
+        Ok(Self::over(tls, socket))
     }
 
     fn over(io: impl AsyncRead + AsyncWrite + Send + 'static, socket: socket2::Socket) -> Self {

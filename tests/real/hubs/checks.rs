@@ -147,8 +147,8 @@ fn refused_record(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> 
     };
     let poison = program.publish_message(buffa::Message::encode_to_vec(&alert).into())?;
     feed.extend(program.publish(FEW / 2)?);
-    let mut all = Feed { ids: feed.ids.clone() };
-    all.extend(Feed { ids: poison.ids.clone() });
+    let mut all = feed.clone();
+    all.extend(poison.clone());
     program.settled(&all)?;
     program.stop()?;
     let letters = program.dead_letters();

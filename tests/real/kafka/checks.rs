@@ -45,11 +45,7 @@ fn delivers(kafka: &mut Kafka, topic: &str, port: u16, more: &str) -> Result<Str
     let feed = program.publish(FEW)?;
     program.settled(&feed)?;
     program.stop()?;
-    let count = Count::of(&feed.ids, &kafka.ids(topic)?);
-    match count.missing + count.duplicates + count.strangers {
-        0 => Ok(count.to_string()),
-        _ => Err(program.wrong(&count.to_string())),
-    }
+    Count::of(&feed.ids, &kafka.ids(topic)?).exact(&program, "")
 }
 
 fn lines(topic: &str, port: u16, more: &str) -> String {
@@ -152,16 +148,16 @@ fn refused_record(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> 
     };
     let large = program.publish_message(buffa::Message::encode_to_vec(&alert).into())?;
     feed.extend(program.publish(FEW / 2)?);
-    let mut all = crate::program::Feed { ids: feed.ids.clone() };
-    all.ids.extend(large.ids.clone());
+    let mut all = feed.clone();
+    all.extend(large.clone());
     program.settled(&all)?;
     program.stop()?;
     let count = Count::of(&feed.ids, &kafka.ids("refused")?);
     let letters = program.dead_letters();
     let is_it = letters.lines().count() == 1 && letters.contains(&large.ids[0]);
-    match count.missing + count.duplicates + count.strangers {
-        0 if is_it => Ok(format!("{count}, the refused one is a dead letter")),
-        _ => {
+    match is_it {
+        true => count.exact(&program, ", the refused one is a dead letter"),
+        false => {
             Err(program.wrong(&format!("{count}; dead letters: {} lines", letters.lines().count())))
         }
     }
@@ -202,14 +198,7 @@ fn no_client_certificate(counterpart: &mut dyn Counterpart) -> Result<String, Tr
 fn parks(sink: &str) -> Result<String, Trouble> {
     let mut program = Program::start(sink)?;
     program.publish(FEW)?;
-    program.until_sink("the lane is parked", |sink| sink["state"] == "parked")?;
-    std::thread::sleep(Duration::from_secs(1));
-    let why = program.sink()?["last_error"].as_str().unwrap_or_default().to_owned();
-    let told = program.log() + &program.get("/metrics")? + &why;
-    match told.contains("hunter2") {
-        false => Ok(format!("parked ({why})")),
-        true => Err(program.wrong("the password is told")),
-    }
+    Ok(format!("parked ({})", program.parked("hunter2")?))
 }
 
 /// Topic by stream, key, headers and payload are as they are documented; the client's figures are

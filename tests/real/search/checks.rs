@@ -22,13 +22,6 @@ fn of(counterpart: &mut dyn Counterpart) -> Result<&mut Search, Trouble> {
     Ok(counterpart.as_any().downcast_mut::<Search>().ok_or("expected a node")?)
 }
 
-fn right(program: &Program, count: &Count, words: &str) -> Result<String, Trouble> {
-    match count.missing + count.duplicates + count.strangers {
-        0 => Ok(format!("{count}{words}")),
-        _ => Err(program.wrong(&count.to_string())),
-    }
-}
-
 /// A second setup changes nothing of what people may have changed.
 fn setup(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
     let node = of(counterpart)?;
@@ -64,8 +57,7 @@ fn dated_index(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
     let feed = program.publish(FEW)?;
     program.settled(&feed)?;
     program.stop()?;
-    let count = Count::of(&feed.ids, &node.documents("dated-*")?);
-    right(&program, &count, "")
+    Count::of(&feed.ids, &node.documents("dated-*")?).exact(&program, "")
 }
 
 /// A document that does not fit its index is a dead letter, and takes no neighbour with it.
@@ -89,8 +81,8 @@ fn mapping_conflict(counterpart: &mut dyn Counterpart) -> Result<String, Trouble
         let one = program.publish_message(message)?;
         if is_bad { bad.extend(one) } else { good.extend(one) }
     }
-    let mut all = Feed { ids: good.ids.clone() };
-    all.extend(Feed { ids: bad.ids.clone() });
+    let mut all = good.clone();
+    all.extend(bad.clone());
     program.settled(&all)?;
     program.stop()?;
     let letters = program.dead_letters();
@@ -101,7 +93,7 @@ fn mapping_conflict(counterpart: &mut dyn Counterpart) -> Result<String, Trouble
     if !are_they {
         return Err(program.wrong(&format!("{count}; dead letters: {letters}")));
     }
-    right(&program, &count, &format!(", the {} refused are dead letters", bad.ids.len()))
+    count.exact(&program, &format!(", the {} refused are dead letters", bad.ids.len()))
 }
 
 /// An index that takes no more is waited for, and nothing is given up.
@@ -119,8 +111,7 @@ fn full_disk(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
     node.must("PUT", "/full/_settings", &blocked("null"))?;
     program.settled(&feed)?;
     program.stop()?;
-    let count = Count::of(&feed.ids, &node.documents("full")?);
-    right(&program, &count, ", after a wait")
+    Count::of(&feed.ids, &node.documents("full")?).exact(&program, ", after a wait")
 }
 
 /// An index that may not be made parks the lane until it is there.
@@ -140,6 +131,5 @@ fn missing_index(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
     if !why.contains("sidearm setup elasticsearch") {
         return Err(program.wrong(&format!("parked without advice: {why}")));
     }
-    let count = Count::of(&feed.ids, &node.documents("missing")?);
-    right(&program, &count, ", after it was parked")
+    Count::of(&feed.ids, &node.documents("missing")?).exact(&program, ", after it was parked")
 }
