@@ -17,8 +17,8 @@ use crate::{
     contract::{
         Address, Batch, Body, Concern, Destination, DigestDefaults, Entry, Event, Facts, Format,
         Gravity, Gzip, HEADERS, Http, HttpConnection, HttpRequest, LINK, LaneView, Limits, Link,
-        Secret, Setting, SettingError, Sink, Span, Stream, TIMEOUT, Telling, Timeout, Tls,
-        authorization, headers, is_label_name, read, write_json_string,
+        Secret, Setting, SettingError, Sink, Stream, TIMEOUT, Telling, Timeout, Tls, authorization,
+        headers, is_label_name, read, write_json_string,
     },
     incident::{self, plain_line},
 };
@@ -84,8 +84,9 @@ pub(crate) struct Alertmanager {
     #[serde(default)]
     labels: Labels,
     link: Option<Link>,
-    #[serde(default = "five_minutes")]
-    resolve_timeout: Span,
+    /// Alertmanager's own default where nothing is said.
+    #[serde(default)]
+    resolve_timeout: Timeout<300>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
     #[serde(default)]
@@ -97,17 +98,8 @@ pub(crate) struct Alertmanager {
     checked_headers: HeaderMap,
 }
 
-/// Alertmanager's own default.
-fn five_minutes() -> Span {
-    Span(Duration::from_secs(5 * 60))
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Alertmanager = read(table)?;
-    if sink.resolve_timeout.0.is_zero() {
-        let why = "found no time at all, expected one above zero";
-        return Err(SettingError::at("resolve_timeout", why));
-    }
     sink.checked_headers = headers(&sink.headers)?;
     let (username, password) = (sink.username.as_deref(), sink.password.as_ref());
     if let Some(value) = authorization(username, password, sink.token.as_ref())? {

@@ -1,14 +1,12 @@
 use buffa::Message as _;
-use std::collections::BTreeMap;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use sidearm_proto::feeder;
 
 use super::*;
 use crate::contract::{
-    Arrival, Kind, Overrides, Stream, Verdict, json,
-    testing::{arbitrary_event, batch, record, reply, sink, table},
+    Arrival, Kind, Overrides, Stream, Verdict,
+    testing::{batch, record, reply, sink, table},
 };
 
 const LINES: &str = "url = \"https://x.eastus-1.ingest.monitor.azure.com/\"\ndcr = \"dcr-0a1b\"\n";
@@ -142,7 +140,7 @@ fn answers_mean_what_their_status_says() {
     for (status, expected) in [
         (204, "accepted"),
         (200, "accepted"),
-        (400, "never"),
+        (415, "blocked"),
         (401, "blocked"),
         (403, "blocked"),
         (404, "blocked"),
@@ -155,28 +153,16 @@ fn answers_mean_what_their_status_says() {
             logs("").expect("a table").verdict(&batch(2, 1), &reply(status, ""));
         assert_eq!(verdict.name(), expected, "{status}");
     }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-    #[test]
-    fn any_event_is_a_row_of_known_columns(owned in arbitrary_event()) {
-        let event = owned.event();
-        let mut body = Vec::new();
-        json::write(&event, &mut body);
-        let sink = logs("").expect("a table");
-        let mut record = Vec::new();
-        sink.record(&event, Body::new(Format::Json, &body), &mut record);
-        // Of two members of one name a reader takes the last: none may be there twice.
-        let text = record.strip_suffix(b",").expect("a comma");
-        let row: BTreeMap<String, Value> = serde_json::from_slice(text).expect("an object");
-        let mut members = serde_json::from_slice::<BTreeMap<String, Value>>(&body).expect("JSON");
-        let kind = members.remove("Type");
-        prop_assert_eq!(row.get("EventType"), kind.as_ref());
-        prop_assert_eq!(row.len(), members.len() + 2 + usize::from(kind.is_some()));
-        for reserved in ["Type", "TenantId", "Title", "id", "UniqueId", "_ResourceId"] {
-            prop_assert!(!row.contains_key(reserved), "{}", reserved);
-        }
-        prop_assert!(!text.contains(&b'\n'));
+    for (body, expected) in [
+        (r#"{"error":{"code":"InvalidRecord","message":"row 3"}}"#, "never"),
+        (r#"{"error":{"code":"InvalidPayload","message":"not an array"}}"#, "never"),
+        (r#"{"error":{"code":"InvalidStream","message":"no such stream"}}"#, "blocked"),
+        (r#"{"error":{"code":"InvalidTransformOutput","message":"a column"}}"#, "blocked"),
+        ("<html>400 The plain HTTP request was sent to HTTPS port</html>", "blocked"),
+        ("", "blocked"),
+    ] {
+        let verdict: Verdict<Http> =
+            logs("").expect("a table").verdict(&batch(2, 1), &reply(400, body));
+        assert_eq!(verdict.name(), expected, "{body}");
     }
 }

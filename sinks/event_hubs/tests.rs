@@ -1,10 +1,7 @@
-use proptest::prelude::*;
-
 use super::*;
 use crate::contract::{
-    Amqp, AnySink as _, Batch, BatchBuilder, Body, Event, EventId, Http, HttpRequest, Proof, Sink,
-    Stream, Verdict, json,
-    testing::{arbitrary_event, batch, record, reply, table},
+    Amqp, AnySink as _, BatchBuilder, EventId, Http, HttpRequest, Proof, Sink, Stream, Verdict,
+    testing::{batch, record, reply, table},
 };
 
 const KEY: &str = "connection_string = \"Endpoint=sb://ns.servicebus.windows.net/;\
@@ -138,45 +135,6 @@ fn answers_mean_what_their_status_says() {
     ] {
         let verdict: Verdict<Http> = https("hub = \"h\"").verdict(&batch(2, 1), &reply(status, ""));
         assert_eq!(verdict.name(), expected, "{status}");
-    }
-}
-
-/// The record that a sink makes of an event in KubeArmor's own JSON, and the body in it.
-fn written(sink: &impl Sink<Http>, event: &Event<'_>) -> (Vec<u8>, Vec<u8>) {
-    let (mut body, mut record) = (Vec::new(), Vec::new());
-    json::write(event, &mut body);
-    sink.record(event, Body::new(Format::Json, &body), &mut record);
-    (record, body)
-}
-
-fn of_one(record: &[u8]) -> Batch {
-    let mut batch = BatchBuilder::new(Stream::Alert);
-    batch.push(EventId(7), 1, 0, |out| out.extend_from_slice(record));
-    batch.finish().expect("one record")
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-    #[test]
-    fn any_event_is_a_message_that_holds_it_whole(owned in arbitrary_event()) {
-        let event = owned.event();
-        let several = https("hub = \"h\"");
-        let (record, body) = written(&several, &event);
-        let request = several.request(&of_one(&record));
-        let messages: Vec<serde_json::Value> =
-            serde_json::from_slice(&request.body).expect("an array");
-        prop_assert_eq!(messages.len(), 1);
-        prop_assert_eq!(messages[0]["Body"].as_str().map(str::as_bytes), Some(&*body));
-
-        let keyed = https("hub = \"h\"\npartition_key = \"ka-{{ PodName }}-{{ Source }}\"");
-        let (record, body) = written(&keyed, &event);
-        let request = keyed.request(&of_one(&record));
-        prop_assert_eq!(&*request.body, &*body);
-        let properties = request.headers["brokerproperties"].to_str().expect("ASCII");
-        let properties: serde_json::Value = serde_json::from_str(properties).expect("JSON");
-        let key = properties["PartitionKey"].as_str().expect("text");
-        prop_assert!(key.starts_with("ka-") && key.len() <= 128);
-        prop_assert_eq!(properties.as_object().map(serde_json::Map::len), Some(1));
     }
 }
 

@@ -9,6 +9,7 @@ use sidearm_proto::sidearm::Gap;
 use super::Writer;
 use crate::contract::{
     Arrival, Digest, Event, Kind, Overrides, Stream, Telling, from_json, known_key, samples,
+    testing::once,
 };
 
 /// When the tests' events were received, in microseconds since 1970.
@@ -56,66 +57,7 @@ pub(super) fn written(write: Writer, event: &Event<'_>) -> Value {
     let text = std::str::from_utf8(&out).expect("UTF-8");
     let text = text.strip_prefix("before").expect("appended");
     assert!(!text.contains(['\n', '\r']), "one line: {text}");
-    once(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-/// JSON that names no member twice: most readers keep the last and drop the others in silence.
-fn once(text: &str) -> Result<Value, String> {
-    let Once(value) = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    Ok(value)
-}
-
-struct Once(Value);
-
-impl<'de> serde::Deserialize<'de> for Once {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(OnceVisitor)
-    }
-}
-
-struct OnceVisitor;
-
-impl<'de> serde::de::Visitor<'de> for OnceVisitor {
-    type Value = Once;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a text, a number, a condition, a list or an object")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Once, E> {
-        Ok(Once(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Once, E> {
-        Ok(Once(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Once, E> {
-        Ok(Once(value.into()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Once, E> {
-        Ok(Once(value.into()))
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Once, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Once(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Once(list.into()))
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut members: A) -> Result<Once, A::Error> {
-        let mut object = serde_json::Map::new();
-        while let Some((name, Once(value))) = members.next_entry::<String, _>()? {
-            if object.insert(name.clone(), value).is_some() {
-                let twice = format!("member {name} stands twice");
-                return Err(serde::de::Error::custom(twice));
-            }
-        }
-        Ok(Once(object.into()))
-    }
+    once(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// A schema: what each field that we use may hold.

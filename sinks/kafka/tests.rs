@@ -1,7 +1,5 @@
 //! Topics, keys, framing, and what is wrong with a table.
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::contract::testing::{record, sink, table};
 
@@ -109,37 +107,4 @@ fn a_connection_is_what_the_table_says() {
     assert_eq!(connection.properties["socket.keepalive.enable"], "true");
     assert_eq!(connection.properties["batch.size"], "5");
     assert!(!format!("{connection:?}").contains("hunter2"));
-}
-
-proptest! {
-    #[test]
-    fn no_event_text_leaves_its_topic_or_breaks_a_record(
-        namespace in any::<String>(), pod in any::<String>(), body in any::<Vec<u8>>(),
-    ) {
-        let sink = kafka(
-            "topic = \"ka-{{ NamespaceName }}\"\nkey = \"{{ NamespaceName }} {{ PodName }}\"",
-        );
-        let sink = sink.expect("a table");
-        let mut bytes = Vec::new();
-        let alert = sidearm_proto::feeder::Alert {
-            NamespaceName: namespace,
-            PodName: pod,
-            ..Default::default()
-        };
-        let message = buffa::Message::encode_to_vec(&alert);
-        let arrival = crate::contract::Arrival { stream: Stream::Alert, sequence: 1, received_us: 0 };
-        let overrides = crate::contract::Overrides::none();
-        let event = Event::decode(crate::contract::Kind::Event, arrival, &message, overrides);
-        let event = event.expect("an alert");
-        sink.record(&event, Body::new(Format::Template, &body), &mut bytes);
-        let mut batch = crate::contract::BatchBuilder::new(Stream::Alert);
-        batch.push(event.id(), 1, 0, |out| out.extend_from_slice(&bytes));
-        let request = sink.request(&batch.finish().expect("a record"));
-        let record = request.records().next().expect("a record");
-        prop_assert!(record.topic.starts_with("ka-") && record.topic.len() <= 249);
-        prop_assert!(record.topic.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c)));
-        prop_assert_eq!(record.payload, &body[..]);
-        let key = std::str::from_utf8(record.key.expect("a key")).expect("UTF-8");
-        prop_assert!(!key.contains(char::is_control));
-    }
 }

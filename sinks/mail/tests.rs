@@ -1,9 +1,7 @@
-use proptest::prelude::*;
-
 use super::*;
 use crate::contract::{
     Digest, MailAnswer, MailStep, Telling,
-    testing::{arbitrary_event, batch, table, with_event, written},
+    testing::{batch, table, with_event, written},
 };
 
 const EVENT: &str = r#"{"UpdatedTime":"2026-09-20T10:11:12.000678Z","ClusterName":"c","HostName":"n1","NamespaceName":"shop","PodName":"web-0","PolicyName":"no-apt","Severity":"9","Message":"näme <b>\r\nBcc: victim@evil.example","Type":"MatchedPolicy","Operation":"Process","Resource":"/usr/bin/apt","Action":"Block","UID":0,"PPID":0}"#;
@@ -38,22 +36,6 @@ fn headers(message: &str) -> Vec<(String, String)> {
     };
     head.split("\r\n").map(pair).collect()
 }
-
-const NAMES: [&str; 13] = [
-    "Date",
-    "From",
-    "To",
-    "Subject",
-    "Message-ID",
-    "In-Reply-To",
-    "References",
-    "Auto-Submitted",
-    "X-Auto-Response-Suppress",
-    "List-Id",
-    "X-Sidearm-Event",
-    "MIME-Version",
-    "Content-Type",
-];
 
 #[test]
 fn a_message_is_a_function_of_its_event() {
@@ -228,29 +210,4 @@ fn mistakes_are_told_with_their_key_and_without_the_secret() {
     let sink = mail("username = \"u\"\npassword = \"hunter2\"").expect("a table");
     assert!(!format!("{:?}", sink.connection()).contains("hunter2"));
     assert_eq!(sink.connection().security, MailSecurity::Starttls);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
-    #[test]
-    fn whatever_an_event_holds_a_message_is_whole_and_its_headers_are_ours(
-        owned in arbitrary_event(),
-    ) {
-        let event = owned.event();
-        let sink = mail("").expect("a table");
-        let message = written(&*sink, &event, Format::Native, b"");
-        prop_assert!(message.len() < 1_000_000);
-        prop_assert!(message.is_ascii());
-        for line in message.split("\r\n") {
-            prop_assert!(line.len() <= 998 && !line.contains(['\r', '\n', '\0']));
-            prop_assert!(!line.starts_with('.'));
-        }
-        for (name, value) in headers(&message) {
-            prop_assert!(NAMES.contains(&name.as_str()) || name == "Importance", "{}", name);
-            prop_assert!(!value.is_empty());
-        }
-        let end = format!("--=_{}--\r\n", event.id());
-        prop_assert!(message.ends_with(&end));
-        prop_assert_eq!(message.matches(&format!("--=_{}", event.id())).count(), 3);
-    }
 }

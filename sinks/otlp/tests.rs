@@ -50,6 +50,27 @@ fn attributes(of: &Json) -> std::collections::BTreeMap<String, Json> {
         .collect()
 }
 
+/// The ids of a request's records, whose attributes each stand once, as the specification asks.
+pub(crate) fn ids(message: &[u8]) -> Result<Vec<String>, String> {
+    let request: Json = serde_json::from_slice(&shown::json(message)).map_err(|e| e.to_string())?;
+    let list = |of: &Json| of.as_array().cloned().unwrap_or_default();
+    let mut ids = Vec::new();
+    for logs in list(&request["resourceLogs"]) {
+        named_once(&logs["resource"])?;
+        for record in list(&logs["scopeLogs"][0]["logRecords"]) {
+            named_once(&record)?;
+            let id = attributes(&record).remove("log.record.uid").ok_or("no log.record.uid")?;
+            ids.push(id.as_str().unwrap_or_default().to_owned());
+        }
+    }
+    Ok(ids)
+}
+
+fn named_once(of: &Json) -> Result<(), String> {
+    let listed = of["attributes"].as_array().map_or(0, Vec::len);
+    if attributes(of).len() == listed { Ok(()) } else { Err(format!("an attribute twice: {of}")) }
+}
+
 #[test]
 fn a_record_says_who_what_and_when() {
     let request = request(&[sample("alert-process-block")], Format::Native);

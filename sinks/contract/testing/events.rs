@@ -1,4 +1,7 @@
 //! Events as an attacker, a broken agent or plain chance may write them, for property tests.
+//!
+//! Texts are few and fields many: each field holds one of an event's texts, so that an event costs
+//! little to make and two fields often say the same.
 
 use buffa::Message as _;
 use proptest::prelude::*;
@@ -8,15 +11,19 @@ use sidearm_proto::{
 };
 
 use crate::contract::{
-    Arrival, Digest, Event, Kind, Overrides, Stream, Telling, from_json, samples,
+    Arrival, Digest, Event, Kind, Overrides, SeverityTable, Stream, Telling, Undecodable,
+    from_json, samples,
 };
 
 /// As large as a kernel's event may become, in bytes.
 const LARGEST_TEXT_BYTES: usize = 64 * 1024;
+/// What is longer is in few fields of an event, in bytes.
+const LONG_TEXT_BYTES: usize = 4 * 1024;
 /// Fields that hold text; each takes one of a few texts, or none.
 const TEXTS: usize = 32;
 
-/// What a journal holds of one event, and what a digest adds to it.
+/// What a journal holds of one event, what a digest adds to it, and what the configuration says
+/// over its head.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnedEvent {
     kind: Kind,
@@ -24,6 +31,7 @@ pub(crate) struct OwnedEvent {
     message: Vec<u8>,
     received_us: u64,
     digest: Option<Digest>,
+    overrides: Overrides,
 }
 
 impl OwnedEvent {
@@ -40,12 +48,17 @@ impl OwnedEvent {
     pub(crate) fn sample(name: &str) -> Self {
         let (_, line) = samples().iter().find(|(found, _)| *found == name).expect(name);
         let (stream, message) = from_json::read(line).expect(name);
-        Self { kind: Kind::Event, stream, message, received_us: 1, digest: None }
+        Self::of_message(stream, message)
     }
 
     /// An event of these bytes.
     pub(crate) fn of_message(stream: Stream, message: Vec<u8>) -> Self {
-        Self { kind: Kind::Event, stream, message, received_us: 1, digest: None }
+        Self::new(Kind::Event, stream, message)
+    }
+
+    fn new(kind: Kind, stream: Stream, message: Vec<u8>) -> Self {
+        let overrides = Overrides::default();
+        Self { kind, stream, message, received_us: 1, digest: None, overrides }
     }
 
     /// A note that three alerts of a minute may be missing.
@@ -61,8 +74,7 @@ impl OwnedEvent {
             Reason: reason.to_owned(),
             Lost: 3,
         };
-        let (kind, message) = (Kind::Gap, gap.encode_to_vec());
-        Self { kind, stream, message, received_us: 1, digest: None }
+        Self::new(Kind::Gap, stream, gap.encode_to_vec())
     }
 
     /// The same, told by a digest of 137 events in ten minutes.
@@ -70,15 +82,25 @@ impl OwnedEvent {
         Self { digest: Some(sample_digest()), ..self }
     }
 
+    /// The same with its bytes as `change` leaves them: perhaps no event at all.
+    pub(crate) fn with_bytes(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
+        change(&mut self.message);
+        self
+    }
+
     /// The event itself.
     pub(crate) fn event(&self) -> Event<'_> {
+        self.decoded().expect("it was encoded here")
+    }
+
+    /// The event, where its bytes are one.
+    pub(crate) fn decoded(&self) -> Result<Event<'_>, Undecodable> {
         let arrival = Arrival { stream: self.stream, sequence: 7, received_us: self.received_us };
-        let event = Event::decode(self.kind, arrival, &self.message, Overrides::none())
-            .expect("it was encoded here");
-        match &self.digest {
+        let event = Event::decode(self.kind, arrival, &self.message, &self.overrides)?;
+        Ok(match &self.digest {
             Some(digest) => event.telling(digest),
             None => event,
-        }
+        })
     }
 }
 
@@ -94,21 +116,25 @@ fn sample_digest() -> Digest {
     }
 }
 
-/// Any event of any stream, a gap record at times, told alone or by a digest.
+/// Any event of any stream, a gap record at times, told alone or by a digest, under any overrides.
 pub(crate) fn arbitrary_event() -> impl Strategy<Value = OwnedEvent> {
-    let texts = prop::collection::vec(text(), 1..5);
+    let texts = prop::collection::vec(arbitrary_text(), 1..5);
     (texts, any::<u64>(), any::<i32>(), moment(), any::<u64>(), digest()).prop_map(
         |(texts, seed, number, (seconds, updated), received_us, digest)| {
             let choices = choices(seed);
             let numbers = std::array::from_fn(|index| number.rotate_left(index as u32));
             let writer = Writer { texts: &texts, choices: &choices, numbers, seconds, updated };
-            let (kind, stream, message) = match seed % 16 {
+            let (kind, stream, mut message) = match seed % 16 {
                 0 => (Kind::Gap, Stream::Alert, writer.gap()),
                 1 => (Kind::Event, Stream::Message, writer.message()),
                 2..=4 => (Kind::Event, Stream::Log, writer.log()),
                 _ => (Kind::Event, Stream::Alert, writer.alert()),
             };
-            OwnedEvent { kind, stream, message, received_us, digest }
+            // Two messages in a row are one by protobuf's rules, whose map has keys twice.
+            if seed % 37 == 0 && kind == Kind::Event {
+                message.extend_from_within(..);
+            }
+            OwnedEvent { kind, stream, message, received_us, digest, overrides: writer.overrides() }
         },
     )
 }
@@ -125,7 +151,7 @@ fn choices(seed: u64) -> [u8; TEXTS] {
 
 /// Control characters, marks of direction, mentions, links, markup, injections of headers and
 /// queries, what broken UTF-8 becomes, and sometimes very much of it.
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn arbitrary_text() -> impl Strategy<Value = String> {
     let short = prop_oneof![
         4 => any::<String>(),
         4 => prop::sample::select(HOSTILE).prop_map(str::to_owned),
@@ -149,7 +175,7 @@ const HOSTILE: &[&str] = &[
     "AlertThreshold",
     "sa_family=AF_INET sin_addr=203.0.113.40 sin_port=443 protocol=TCP",
     "syscall=SYS_EXECVE a=b ==x",
-    "app=checkout,tier=backend,,=,x",
+    "app=checkout,tier=backend,,=,x,app=twice",
     "10",
     "<!channel> <@U012345> <https://evil.example|click>",
     "@everyone @here <@&1> [a](https://evil.example) **b** `c` ~~d~~",
@@ -193,14 +219,14 @@ fn moment() -> impl Strategy<Value = (i64, String)> {
         1 => Just("-009999-01-02T00:00:00Z".to_owned()),
         1 => Just("0000-01-01T00:00:00Z".to_owned()),
         2 => Just(String::new()),
-        1 => text(),
+        1 => arbitrary_text(),
     ];
     (prop_oneof![Just(0), 1_700_000_000..1_900_000_000_i64, any::<i64>()], updated)
 }
 
 fn digest() -> impl Strategy<Value = Option<Digest>> {
     let telling = prop::sample::select(&[Telling::Repeats, Telling::Quiet, Telling::Held][..]);
-    let counted = || prop::collection::vec((text(), any::<u64>()), 0..4);
+    let counted = || prop::collection::vec((arbitrary_text(), any::<u64>()), 0..4);
     let moments = (any::<i64>(), any::<i64>());
     let digest = (telling, any::<u64>(), any::<u64>(), moments, counted(), counted()).prop_map(
         |(telling, events, incidents, (first_us, last_us), pods, processes)| Digest {
@@ -218,20 +244,20 @@ fn digest() -> impl Strategy<Value = Option<Digest>> {
 
 struct Writer<'a> {
     texts: &'a [String],
-    choices: &'a [u8],
+    choices: &'a [u8; TEXTS],
     numbers: [i32; 8],
     seconds: i64,
     updated: String,
 }
 
 impl Writer<'_> {
-    /// The text of one field: none in a quarter of all cases.
+    /// The text of one field: none in a quarter of all cases. One that is very long stands in few:
+    /// a kernel has one long argument at a time, and reading many costs minutes.
     fn text(&self, field: usize) -> String {
         let choice = usize::from(self.choices[field]);
-        if choice.is_multiple_of(4) {
-            return String::new();
-        }
-        self.texts[choice / 4 % self.texts.len()].clone()
+        let text = &self.texts[choice / 4 % self.texts.len()];
+        let is_left_out = choice.is_multiple_of(4) || text.len() > LONG_TEXT_BYTES && choice > 31;
+        if is_left_out { String::new() } else { text.clone() }
     }
 
     /// One of a few likely texts in half of all cases, else any.
@@ -241,6 +267,18 @@ impl Writer<'_> {
             return likely[choice / 2 % likely.len()].to_owned();
         }
         self.text(field)
+    }
+
+    /// Half of all configurations say something.
+    fn overrides(&self) -> Overrides {
+        let [choice, low, steps, ..] = *self.choices;
+        if choice.is_multiple_of(2) {
+            return Overrides::default();
+        }
+        let (low, step) = (low % 12, steps % 4);
+        let (medium, high, critical) = (low + step, low + 2 * step, low + 3 * step);
+        let severity = SeverityTable { low, medium, high, critical };
+        Overrides { cluster: self.texts[0].clone(), severity }
     }
 
     fn operation(&self) -> String {
@@ -253,8 +291,6 @@ impl Writer<'_> {
 
     fn alert(&self) -> Vec<u8> {
         let [host_ppid, host_pid, ppid, pid, uid, max, dropping, _] = self.numbers;
-        let exec = ExecEvent { ExecID: self.text(2), ExecutableName: self.text(3) };
-        let severity = ["1", "5", "8", "10", ""][usize::from(self.choices[0]) % 5];
         Alert {
             Timestamp: self.seconds,
             UpdatedTime: self.updated.clone(),
@@ -275,11 +311,11 @@ impl Writer<'_> {
             ParentProcessName: self.text(14),
             ProcessName: self.text(15),
             PolicyName: self.text(16),
-            Severity: severity.to_owned(),
+            Severity: self.pick(0, &["1", "5", "8", "10", "", "11"]),
             Tags: self.text(17),
             ATags: self.texts.to_vec(),
             Message: self.text(18),
-            Type: "MatchedPolicy".to_owned(),
+            Type: self.pick(4, &["MatchedPolicy", "MatchedHostPolicy", "MatchedNetworkPolicy"]),
             Source: self.text(19),
             Operation: self.operation(),
             Resource: self.text(21),
@@ -294,19 +330,24 @@ impl Writer<'_> {
             TTY: self.text(31),
             MaxAlertsPerSec: max,
             DroppingAlertsInterval: dropping,
-            ExecEvent: exec.into(),
+            ExecEvent: self.execution().into(),
             NodeID: self.text(6),
             ProcessHash: self.text(2),
             ParentHash: self.text(7),
             ResourceHash: self.text(8),
             HashAlgo: self.pick(9, &["sha256", "md5", ""]),
-            ..Alert::default()
+            KubeArmorVersion: self.pick(12, &["v1.7.4", "v1.6.8-dirty"]),
+            UserName: self.text(13),
         }
         .encode_to_vec()
     }
 
     fn owner(&self) -> Podowner {
         Podowner { Ref: self.text(6), Name: self.text(7), Namespace: self.text(8) }
+    }
+
+    fn execution(&self) -> ExecEvent {
+        ExecEvent { ExecID: self.text(2), ExecutableName: self.text(3) }
     }
 
     fn log(&self) -> Vec<u8> {
@@ -320,7 +361,9 @@ impl Writer<'_> {
             Owner: self.owner().into(),
             PodName: self.text(9),
             Labels: self.text(10),
+            ContainerID: self.text(11),
             ContainerName: self.text(12),
+            ContainerImage: self.text(13),
             HostPPID: host_ppid,
             HostPID: host_pid,
             PPID: ppid,
@@ -328,15 +371,22 @@ impl Writer<'_> {
             UID: uid,
             ParentProcessName: self.text(14),
             ProcessName: self.text(15),
-            Type: "ContainerLog".to_owned(),
+            Type: self.pick(4, &["ContainerLog", "HostLog"]),
             Source: self.text(19),
             Operation: self.operation(),
             Resource: self.text(21),
             Data: self.data(),
             EventData: [(self.text(23), self.text(24))].into_iter().collect(),
             Result: self.text(29),
-            UserName: self.text(30),
-            ..Log::default()
+            Cwd: self.text(30),
+            TTY: self.text(31),
+            ExecEvent: self.execution().into(),
+            NodeID: self.text(6),
+            ProcessHash: self.text(2),
+            ParentHash: self.text(7),
+            ResourceHash: self.text(8),
+            HashAlgo: self.pick(9, &["sha256", "md5", ""]),
+            UserName: self.text(13),
         }
         .encode_to_vec()
     }
