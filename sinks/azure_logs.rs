@@ -17,8 +17,8 @@ use twox_hash::XxHash3_128;
 
 use crate::contract::{
     Batch, Body, Cloud, Destination, Entra, Entry, Event, Facts, Format, Gzip, Http,
-    HttpConnection, HttpRequest, Identity, Limits, Proof, Setting, SettingError, Sink, TIMEOUT,
-    Timeout, Tls, read,
+    HttpConnection, HttpReply, HttpRequest, Identity, Limits, Proof, Protocol as _, Setting,
+    SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, read,
 };
 use settings::{Endpoint, Rule, Scope, Streams};
 
@@ -151,6 +151,13 @@ impl Sink<Http> for AzureLogs {
         Limits { bytes: limits.bytes.saturating_sub(1), ..limits }
     }
 
+    fn verdict(&self, _: &Batch, reply: &HttpReply) -> Verdict<Http> {
+        match Http::verdict(reply) {
+            Verdict::Never(why) if !blames_rows(reply) => Verdict::Blocked(why),
+            verdict => verdict,
+        }
+    }
+
     fn connection(&self) -> HttpConnection {
         let cloud = Cloud::of_host(&self.url.host);
         let scope = self.scope.as_ref().map_or_else(|| scope(cloud), |scope| &scope.0);
@@ -162,6 +169,29 @@ impl Sink<Http> for AzureLogs {
             ..HttpConnection::default()
         }
     }
+}
+
+/// Whether a refusal is of the rows that were sent: halving finds the one at fault. What is said
+/// of the rule, its stream or the version, and what is no answer of the API at all, no row can help.
+fn blames_rows(reply: &HttpReply) -> bool {
+    const OF_THE_RULE: [&str; 5] = [
+        "InvalidStream",
+        "InvalidApiVersion",
+        "InvalidDcr",
+        "InvalidContentEncoding",
+        "InvalidTransform",
+    ];
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Fault,
+    }
+    #[derive(Deserialize)]
+    struct Fault {
+        code: String,
+    }
+    reply.status == 400
+        && serde_json::from_slice::<Refusal>(&reply.body)
+            .is_ok_and(|it| !OF_THE_RULE.iter().any(|code| it.error.code.starts_with(code)))
 }
 
 /// What a token for the API is for

@@ -204,6 +204,6 @@ pub(crate) fn moment(time_us: i64) -> String {
 }
 
 #[cfg(test)]
-mod against_doubles;
+pub(crate) mod against_doubles;
 #[cfg(test)]
 mod tests;

@@ -238,7 +238,7 @@ impl Sink<Http> for Elasticsearch {
     }
 
     fn verdict(&self, batch: &Batch, reply: &HttpReply) -> Verdict<Http> {
-        answer::verdict(self.index.is_constant(), batch, reply)
+        answer::verdict(self.index.is_ours(), batch, reply)
     }
 
     fn setup(&self, format: Format, streams: &[Stream]) -> Option<Box<dyn Setup<Http>>> {

@@ -13,8 +13,8 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::contract::{
     Acks, Batch, Body, Compression, Content, Destination, Entry, Event, Facts, Format, Kafka,
-    KafkaConnection, KafkaRecord, KafkaRequest, Limits, Setting, SettingError, Sink, Span, Stream,
-    Timeout, Tls, read,
+    KafkaConnection, KafkaRecord, KafkaReply, KafkaRequest, Limits, Protocol as _, Setting,
+    SettingError, Sink, Span, Stream, Timeout, Tls, Verdict, read,
 };
 use settings::{Brokers, Key, MaxBytes, Property, SaslTable, Security, Topic};
 
@@ -162,6 +162,13 @@ impl Sink<Kafka> for KafkaSink {
 
     fn request(&self, batch: &Batch) -> KafkaRequest {
         KafkaRequest::new(batch)
+    }
+
+    fn verdict(&self, _: &Batch, reply: &KafkaReply) -> Verdict<Kafka> {
+        match &self.topic {
+            Some(topic) if !topic.is_ours() => Kafka::verdict(&reply.with_topics_of_events()),
+            _ => Kafka::verdict(reply),
+        }
     }
 
     fn connection(&self) -> KafkaConnection {

@@ -8,7 +8,7 @@
 mod answer;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -167,7 +167,7 @@ impl Sink<Http> for Loki {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
         self.write_labels(event, record);
         record.push(SEPARATOR);
-        let text = String::from_utf8_lossy(body.bytes);
+        let text = body.text();
         let text = text.trim_end_matches(['\n', '\r']);
         let line = cut(text, usize::try_from(self.max_line.0).unwrap_or(usize::MAX));
         record.extend_from_slice(format!("[\"{}\",", nanoseconds(event)).as_bytes());

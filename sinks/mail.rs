@@ -123,7 +123,7 @@ impl Sink<Smtp> for Mail {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
         let card = match body.format {
             Format::Native => Card::of(event),
-            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes), body.counts),
+            _ => Card::of_text(event, &body.text(), body.counts),
         };
         let card = card.linked(self.link.as_ref().map(|link| link.of(event)));
         record.extend_from_slice(self.message(event, &card).as_bytes());

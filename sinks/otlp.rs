@@ -249,4 +249,4 @@ impl Sink<Http> for Otlp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

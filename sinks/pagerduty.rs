@@ -232,10 +232,7 @@ fn severity(gravity: Gravity) -> &'static str {
 fn summary(event: &Event<'_>, body: Body<'_>) -> String {
     let given = match body.format {
         Format::Native => String::new(),
-        _ => {
-            let text = String::from_utf8_lossy(body.bytes);
-            plain_line(&Card::of_text(event, &text, body.counts).text, MAX_SUMMARY_CHARS)
-        }
+        _ => plain_line(&Card::of_text(event, &body.text(), body.counts).text, MAX_SUMMARY_CHARS),
     };
     if given.is_empty() { incident::headline(event, MAX_SUMMARY_CHARS) } else { given }
 }

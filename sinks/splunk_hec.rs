@@ -273,7 +273,7 @@ mod tests {
             [("", "{}"), ("\n ", "{}"), ("null", "{}"), ("\" \"", "{}"), ("a", "\"a\""), ("7", "7")]
         {
             let mut record = Vec::new();
-            write_event(Body { format: Format::Template, bytes: body.as_bytes() }, &mut record);
+            write_event(Body::new(Format::Template, body.as_bytes()), &mut record);
             assert_eq!(String::from_utf8_lossy(&record), event, "{body:?}");
         }
     }

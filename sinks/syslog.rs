@@ -8,7 +8,7 @@
 mod message;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 
@@ -153,8 +153,9 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "max_message",
-        help: "longer messages lose the end of their body, never of their header; of CEF and LEEF \
-               whole pairs. Default: 8096 bytes, 1180 by UDP",
+        help: "longer messages lose of their body, never of their header: of CEF and LEEF whole \
+               pairs, of JSON the ends of its longest texts (`truncated`), and what is too long \
+               even so becomes the line of `native`. Default: 8096 bytes, 1180 by UDP",
     },
     Setting { key: "timeout", help: "how long writing a batch may take. Default: \"30s\"" },
 ];

@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde::de::IgnoredAny;
 
-use crate::contract::{Body, Event, Format, json, write_json_string};
+use crate::{
+    contract::{Body, Event, Format, json, write_json_string},
+    formats::Moment,
+};
 
 /// `Type` is Log Analytics' own column, which says the table's name.
 const TYPE: &[u8] = b"\"Type\":";
@@ -34,7 +37,7 @@ pub(super) fn write(event: &Event<'_>, body: Body<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(rest);
         }
         None => {
-            member("Message", &String::from_utf8_lossy(body.bytes), out);
+            member("Message", &body.text(), out);
             out.push(b'}');
         }
     }
@@ -80,7 +83,7 @@ fn with_event_type(event: &Event<'_>, body: &[u8], out: &mut Vec<u8>) {
 
 /// When it happened, as RFC 3339 with microseconds.
 fn time(event: &Event<'_>) -> String {
-    let time = jiff::Timestamp::from_microsecond(event.time_us());
-    let time = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    let mut out = Vec::with_capacity(27);
+    Moment::of(event).write(&mut out);
+    String::from_utf8(out).expect("digits and marks")
 }

@@ -78,7 +78,7 @@ pub(crate) fn message(
     event: &Event<'_>,
     body: Body<'_>,
 ) -> Object {
-    let text = String::from_utf8_lossy(body.bytes);
+    let text = body.text();
     let told = |card: Card| shortened(product, &card.linked(link.map(|link| link.of(event))));
     // What was to be a whole body and cannot be one is told all the same, and why it looks so.
     let noted = |why: &str| {

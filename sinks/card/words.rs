@@ -59,10 +59,9 @@ fn deed(event: &Event<'_>, card: &mut Card) {
     workload(event, card);
     card.literal("Process", event.process(), 300);
     let starts = event.starts_program();
-    let command = if starts { event.resource() } else { event.source() };
-    card.literal("Command", command, VALUE_CHARS_MAX);
-    if starts && event.source() != event.parent_process() {
-        card.literal("Started by", event.source(), VALUE_CHARS_MAX);
+    card.literal("Command", event.command(), VALUE_CHARS_MAX);
+    if event.parent_command() != event.parent_process() {
+        card.literal("Started by", event.parent_command(), VALUE_CHARS_MAX);
     }
     card.literal("Parent", event.parent_process(), 300);
     card.literal("User", event.user(), NAME_CHARS_MAX);

@@ -1,5 +1,7 @@
 //! The body of an event on its way from the engine, which renders it, to the sink that sends it.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 
 use super::Format;
@@ -21,6 +23,14 @@ impl<'a> Body<'a> {
         Self { format, bytes, counts: false }
     }
 
+    /// It as text; bytes that are none become marks.
+    pub fn text(&self) -> Cow<'a, str> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(self.bytes),
+        }
+    }
+
     /// Appends it as one JSON value on one line: as it is where it is JSON, else as a JSON string.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self.format {
@@ -31,7 +41,7 @@ impl<'a> Body<'a> {
                     b'\n' | b'\r' => b' ',
                     byte => *byte,
                 })),
-            _ => write_json_string(&String::from_utf8_lossy(self.bytes), out),
+            _ => write_json_string(&self.text(), out),
         }
     }
 

@@ -135,8 +135,10 @@ pub enum Produced {
     Delivered,
     /// It may be there or not; trying again is right.
     Unsettled(String),
-    /// The brokers refuse us, or the topic: nothing passes until somebody acts.
+    /// The brokers refuse us: nothing passes until somebody acts.
     Forbidden(String),
+    /// The topic is missing, or we may not write to it: nothing passes that goes there.
+    TopicRefused(String),
     /// It travelled alone, and will never be taken.
     Refused(String),
     /// The set of records that it travelled in was refused, for one of them.
@@ -144,6 +146,16 @@ pub enum Produced {
 }
 
 impl KafkaReply {
+    /// The answer of a destination where events choose their topics: one that is refused is the
+    /// fault of the events that chose it, and holds up no other.
+    pub fn with_topics_of_events(&self) -> Self {
+        let outcome = |outcome: &Produced| match outcome {
+            Produced::TopicRefused(why) => Produced::Refused(why.clone()),
+            outcome => outcome.clone(),
+        };
+        Self { outcomes: self.outcomes.iter().map(outcome).collect() }
+    }
+
     /// In one line, for people.
     pub fn summary(&self) -> String {
         let delivered = self.outcomes.iter().filter(|one| **one == Produced::Delivered).count();
@@ -151,6 +163,7 @@ impl KafkaReply {
             Produced::Delivered => None,
             Produced::Unsettled(why)
             | Produced::Forbidden(why)
+            | Produced::TopicRefused(why)
             | Produced::Refused(why)
             | Produced::SetRefused(why) => Some(why.as_str()),
         });
@@ -297,7 +310,7 @@ impl Protocol for Kafka {
         let verdict = |(index, outcome): (usize, &Produced)| match outcome {
             Produced::Delivered => Verdict::Accepted,
             Produced::Unsettled(why) => Verdict::Later(None, why.clone()),
-            Produced::Forbidden(why) => Verdict::Blocked(why.clone()),
+            Produced::Forbidden(why) | Produced::TopicRefused(why) => Verdict::Blocked(why.clone()),
             Produced::Refused(why) => Verdict::Never(why.clone()),
             // Halving finds the one at fault. A single one is sent again, alone: who travelled
             // with it came from another batch.
@@ -383,9 +396,9 @@ mod tests {
             words(&[
                 Produced::Forbidden(why()),
                 Produced::Unsettled(why()),
-                Produced::Refused(why())
+                Produced::TopicRefused(why())
             ]),
-            "Blocked(\"w\") Later(None, \"w\") Never(\"w\")"
+            "Blocked(\"w\") Later(None, \"w\") Blocked(\"w\")"
         );
     }
 }

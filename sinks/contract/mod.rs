@@ -284,6 +284,21 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them, the destination's own first.
+    pub const ALL: [Self; 11] = [
+        Self::Native,
+        Self::Json,
+        Self::Otlp,
+        Self::Cef,
+        Self::Leef,
+        Self::Text,
+        Self::Template,
+        Self::Ecs,
+        Self::Ocsf,
+        Self::OcsfFinding,
+        Self::Asim,
+    ];
+
     /// Its name in configurations.
     pub fn name(self) -> &'static str {
         match self {

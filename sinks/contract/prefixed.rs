@@ -49,6 +49,12 @@ impl Prefixed {
         self.rest.is_empty()
     }
 
+    /// Whether events have no say in it but by their day and stream. What a destination holds
+    /// against it is then the configuration's fault, and no event's.
+    pub fn is_ours(&self) -> bool {
+        self.fields().all(|name| matches!(name, "day" | "stream"))
+    }
+
     /// The literal text it begins with; all of it where it [`is_constant`](Self::is_constant).
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -142,6 +148,11 @@ mod tests {
     #[test]
     fn an_event_may_complete_a_setting_and_not_decide_it() {
         assert!(Prefixed::parse("main").expect("a constant").is_constant());
+        for (text, is_ours) in
+            [("main", true), ("k-{{ day }}-{{ stream }}", true), ("k-{{ NamespaceName }}", false)]
+        {
+            assert_eq!(Prefixed::parse(text).expect(text).is_ours(), is_ours, "{text}");
+        }
         let templated = Prefixed::parse("ka-{{ NamespaceName }}-{{PID}}.x").expect("two fields");
         assert_eq!(templated.prefix, "ka-");
         assert_eq!(templated.rest, [("NamespaceName", "-".to_owned()), ("PID", ".x".to_owned())]);

@@ -71,10 +71,10 @@ const SET_UP_WRONG: &[&str] = &[
 /// Likewise, where the cluster holds as many shards as it may: every new index is refused.
 const SHORT_OF_SHARDS: &str = "Validation Failed: 1: this action would add [";
 
-pub(super) fn verdict(is_constant_index: bool, batch: &Batch, reply: &HttpReply) -> Verdict<Http> {
+pub(super) fn verdict(is_our_index: bool, batch: &Batch, reply: &HttpReply) -> Verdict<Http> {
     match reply.status {
         200..=299 => match serde_json::from_slice::<Answer<'_>>(&reply.body) {
-            Ok(answer) => read(is_constant_index, batch, &answer),
+            Ok(answer) => read(is_our_index, batch, &answer),
             Err(error) => unreadable(batch, reply, error.is_eof()),
         },
         400 => refused(reply),
@@ -93,7 +93,7 @@ pub(super) fn verdict(is_constant_index: bool, batch: &Batch, reply: &HttpReply)
 
 const INSTALL: &str = "`sidearm setup elasticsearch` makes what is missing";
 
-fn read(is_constant_index: bool, batch: &Batch, answer: &Answer<'_>) -> Verdict<Http> {
+fn read(is_our_index: bool, batch: &Batch, answer: &Answer<'_>) -> Verdict<Http> {
     let is_aside = |item: &Item<'_>| item.create.failure_store.as_deref() == Some("used");
     if answer.items.len() != batch.len() {
         return Verdict::Later(
@@ -104,11 +104,11 @@ fn read(is_constant_index: bool, batch: &Batch, answer: &Answer<'_>) -> Verdict<
     if !answer.errors && !answer.items.iter().any(is_aside) {
         return Verdict::Accepted;
     }
-    let each = answer.items.iter().map(|item| outcome(is_constant_index, &item.create));
+    let each = answer.items.iter().map(|item| outcome(is_our_index, &item.create));
     Verdict::Each(each.collect())
 }
 
-fn outcome(is_constant_index: bool, outcome: &Outcome<'_>) -> Verdict<Http> {
+fn outcome(is_our_index: bool, outcome: &Outcome<'_>) -> Verdict<Http> {
     let fault = outcome.error.as_ref();
     let kind = fault.map_or("", |fault| &*fault.kind);
     let why = || in_words(outcome.status, fault);
@@ -123,12 +123,19 @@ fn outcome(is_constant_index: bool, outcome: &Outcome<'_>) -> Verdict<Http> {
         409 if kind.contains("version_conflict") => Verdict::Accepted,
         409 | 408 | 429 | 500..=599 => Verdict::Later(None, why()),
         400 if is_short_of_shards(fault) => Verdict::Later(None, why()),
-        400 if is_set_up_wrong(fault, is_constant_index) => Verdict::Blocked(why()),
+        400 if is_set_up_wrong(fault, is_our_index) => Verdict::Blocked(why()),
         403 if is_short_of_disk(fault) => Verdict::Later(None, why()),
+        // A name that an event chose must not hold up the events that chose another.
+        403 | 404 if !is_our_index && is_about_the_index(kind) => Verdict::Never(why()),
         401 | 403 => Verdict::Blocked(why()),
         404 => Verdict::Blocked(format!("{}; {INSTALL}", why())),
         _ => Verdict::Never(why()),
     }
+}
+
+/// It is missing and may not be made, or our key has no right to this one.
+fn is_about_the_index(kind: &str) -> bool {
+    matches!(kind, "index_not_found_exception" | "security_exception")
 }
 
 fn is_short_of_shards(fault: Option<&Fault<'_>>) -> bool {
@@ -136,10 +143,10 @@ fn is_short_of_shards(fault: Option<&Fault<'_>>) -> bool {
 }
 
 /// A name that no event has a say in is the configuration's mistake, and no event's.
-fn is_set_up_wrong(fault: Option<&Fault<'_>>, is_constant_index: bool) -> bool {
+fn is_set_up_wrong(fault: Option<&Fault<'_>>, is_our_index: bool) -> bool {
     match fault.map_or("", |fault| &*fault.kind) {
         "index_closed_exception" => true,
-        "invalid_index_name_exception" => is_constant_index,
+        "invalid_index_name_exception" => is_our_index,
         "illegal_argument_exception" => SET_UP_WRONG.iter().any(|words| begins(fault, words)),
         _ => false,
     }

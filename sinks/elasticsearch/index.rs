@@ -64,11 +64,11 @@ impl Index {
         }
     }
 
-    /// Whether no event has a say in it: what is then wrong with the name is the configuration's.
-    pub(super) fn is_constant(&self) -> bool {
+    /// As [`Prefixed::is_ours`].
+    pub(super) fn is_ours(&self) -> bool {
         match self {
             Self::Streams => true,
-            Self::Named { name, .. } => name.is_constant(),
+            Self::Named { name, .. } => name.is_ours(),
         }
     }
 

@@ -26,6 +26,9 @@ const ILM_DATED: &str = include_str!("../../deploy/siem/elasticsearch/ilm-policy
 const ISM: &str = include_str!("../../deploy/siem/opensearch/ism-policy.json");
 const ISM_DATED: &str = include_str!("../../deploy/siem/opensearch/ism-policy-dated.json");
 
+/// Above that of the built-in template for `logs-*-*`, which is 100.
+const PRIORITY: usize = 200;
+
 /// An installation under way.
 #[derive(Debug)]
 pub(super) struct Installation {
@@ -45,6 +48,8 @@ struct Plan {
     /// The name of the index template, and on OpenSearch of the policy.
     name: String,
     patterns: Vec<String>,
+    /// Templates whose patterns meet may not have the same, so the narrower one has the higher.
+    priority: usize,
     is_data_stream: bool,
     lifecycle: Lifecycle,
     /// The component with the fields of the sink's format.
@@ -193,6 +198,7 @@ impl Plan {
             Index::Streams => Self {
                 name: "kubearmor".to_owned(),
                 patterns: vec!["logs-kubearmor.*-*".to_owned()],
+                priority: PRIORITY,
                 is_data_stream: true,
                 lifecycle: Lifecycle::RolledOver,
                 fields,
@@ -213,6 +219,7 @@ impl Plan {
                 Self {
                     name: format!("kubearmor-of-{}", prefix.trim_end_matches(['-', '_', '.'])),
                     patterns: vec![format!("{prefix}{rest}")],
+                    priority: PRIORITY + 2 * prefix.len() + usize::from(rest.is_empty()),
                     is_data_stream: *is_data_stream,
                     lifecycle,
                     fields,
@@ -266,6 +273,7 @@ impl Plan {
         components.push("kubearmor-custom");
         template["composed_of"] = json!(components);
         template["index_patterns"] = json!(self.patterns);
+        template["priority"] = json!(self.priority);
         if !self.is_data_stream {
             let members = template.as_object_mut().expect("a template is an object");
             members.remove("data_stream");
@@ -283,7 +291,9 @@ impl Plan {
     fn ism(&self) -> Step {
         let body = if self.lifecycle == Lifecycle::Dated { ISM_DATED } else { ISM };
         let mut body = file(body);
-        body["policy"]["ism_template"][0]["index_patterns"] = json!(self.patterns);
+        let whose = &mut body["policy"]["ism_template"][0];
+        whose["index_patterns"] = json!(self.patterns);
+        whose["priority"] = json!(self.priority);
         policy(format!("_plugins/_ism/policies/{}", self.name), body)
     }
 }
@@ -424,6 +434,26 @@ mod tests {
         let (_, _, components, is_stream) =
             template("index = \"logs-ka-{{ cluster }}\"\ndata_stream = true", Format::Ecs);
         assert!(is_stream && components.contains("\"kubearmor-lifecycle\""), "{components}");
+    }
+
+    #[test]
+    fn of_two_templates_for_one_index_the_narrower_wins() {
+        for flavour in ["elasticsearch", "opensearch"] {
+            let priorities = |more: &str| -> Vec<u64> {
+                let shown = shown(&format!("flavour = \"{flavour}\"\n{more}"), Format::Json);
+                let bodies = shown.iter().map(|(_, body)| body);
+                let of = |body: &Value| {
+                    let ism = &body["policy"]["ism_template"][0]["priority"];
+                    body["priority"].as_u64().or_else(|| ism.as_u64())
+                };
+                bodies.filter_map(of).collect()
+            };
+            let dated = priorities("index = \"kubearmor-{{ day }}\"");
+            let named = priorities("index = \"kubearmor-\"");
+            let longer = priorities("index = \"kubearmor-alerts-{{ day }}\"");
+            assert!(dated.iter().all(|one| *one > 200 && *one == dated[0]), "{dated:?}");
+            assert!(named[0] > dated[0] && longer[0] > named[0], "{dated:?} {named:?} {longer:?}");
+        }
     }
 
     /// Plays a cluster: answers each request by its method and path.

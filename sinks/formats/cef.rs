@@ -16,11 +16,12 @@ mod tests;
 use std::{borrow::Cow, net::IpAddr};
 
 use super::{
-    line::{deed, keep_fitting, severity},
+    deed::has_file,
+    line::{deed, keep_fitting, names, severity},
     text::{self, cut},
     untold,
 };
-use crate::contract::{Direction, Endpoint, Event, Network, Stream};
+use crate::contract::{Direction, Endpoint, Event, Network, Stream, Value, json::write_int};
 
 /// The prefix of keys of our own. The standard asks for the vendor's and the product's name, and
 /// both are this.
@@ -97,18 +98,16 @@ fn write_header(event: &Event<'_>, told: &mut Vec<&'static str>, out: &mut Vec<u
         "" => (operation, false),
         policy => (policy, true),
     };
-    let or_unknown = |text: &str| match text {
-        "" => "unknown".to_owned(),
-        text => text::visible(text).into_owned(),
-    };
-    let (version, class) = (or_unknown(&version), or_unknown(class));
+    let (version, class) = (visible_or_unknown(version), visible_or_unknown(class));
     out.extend_from_slice(b"CEF:0|KubeArmor|KubeArmor|");
     write_header_text(&cut(&version, MAX_VERSION), out);
     out.push(b'|');
     write_header_text(&cut(&class, MAX_CLASS), out);
     out.push(b'|');
     write_header_text(&cut(&text::visible(&name(event)), MAX_NAME), out);
-    out.extend_from_slice(format!("|{}|", severity(event)).as_bytes());
+    out.push(b'|');
+    write_int(out, severity(event).into());
+    out.push(b'|');
     if version.len() <= MAX_VERSION {
         told.push("KubeArmorVersion");
     }
@@ -118,6 +117,10 @@ fn write_header(event: &Event<'_>, told: &mut Vec<&'static str>, out: &mut Vec<u
     if event.severity().is_some_and(|number| text_of(event, "Severity") == number.to_string()) {
         told.push("Severity");
     }
+}
+
+fn visible_or_unknown(text: &str) -> Cow<'_, str> {
+    if text.is_empty() { "unknown".into() } else { text::visible(text) }
 }
 
 /// What happened, without what other fields tell: `Process blocked`.
@@ -132,17 +135,17 @@ fn name(event: &Event<'_>) -> String {
 }
 
 fn write_header_text(value: &str, out: &mut Vec<u8>) {
-    text::write(value, out, |c| match c {
-        '\\' => Some("\\\\".to_owned()),
-        '|' => Some("\\|".to_owned()),
+    text::write_escaped(value, out, |byte| match byte {
+        b'\\' => Some("\\\\"),
+        b'|' => Some("\\|"),
         _ => None,
     });
 }
 
-fn text_of<'e>(event: &'e Event<'_>, field: &str) -> Cow<'e, str> {
+fn text_of<'e>(event: &'e Event<'_>, field: &str) -> &'e str {
     match event.field(field) {
-        Some(crate::contract::Value::Str(text)) => Cow::Borrowed(text),
-        _ => Cow::Borrowed(""),
+        Some(Value::Str(text)) => text,
+        _ => "",
     }
 }
 
@@ -189,7 +192,7 @@ impl Extension<'_> {
         self.custom("cs5", "image", "ContainerImage", event.image());
         let tags = text_of(event, "Tags");
         let list = event.tags();
-        let shown = if tags.is_empty() { list.join(",").into() } else { tags };
+        let shown = if tags.is_empty() { Cow::Owned(list.join(",")) } else { Cow::Borrowed(tags) };
         self.custom("cs6", "tags", "Tags", &shown);
         // The list says no more than the text.
         if shown.split(',').eq(list) && shown.len() <= MAX_CUSTOM {
@@ -211,9 +214,10 @@ impl Extension<'_> {
         self.custom_number("cn1", "containerPID", "PID");
         self.custom_number("cn2", "containerParentPID", "PPID");
         // The command line has no key, and is what an analyst looks for first.
-        if !event.source().is_empty() {
+        if !event.command().is_empty() {
+            let field = if event.starts_program() { "Resource" } else { "Source" };
             self.text("flexString2Label", 128, "commandLine");
-            self.field("flexString2", MAX_TEXT, "Source", event.source());
+            self.field("flexString2", MAX_TEXT, field, event.command());
         }
     }
 
@@ -250,12 +254,12 @@ impl Extension<'_> {
     fn object(&mut self) {
         let event = self.event;
         let resource = event.resource();
-        if event.operation() == "File" {
+        if has_file(event) {
             self.field("filePath", MAX_TEXT, "Resource", resource);
             self.text("fname", MAX_TEXT, resource.rsplit('/').next().unwrap_or_default());
             let hash = text_of(event, "ResourceHash");
-            self.field("fileHash", 255, "ResourceHash", &hash);
-        } else if !resource.is_empty() {
+            self.field("fileHash", 255, "ResourceHash", hash);
+        } else if !resource.is_empty() && !event.starts_program() {
             self.text("flexString1Label", 128, "resource");
             self.field("flexString1", MAX_TEXT, "Resource", resource);
         }
@@ -276,6 +280,8 @@ impl Extension<'_> {
         self.time("end", digest.last_us);
         self.own("Telling", digest.telling.name());
         self.own("Incidents", &digest.incidents.to_string());
+        self.own("Pods", &names(&digest.pods));
+        self.own("Processes", &names(&digest.processes));
     }
 
     fn rest(&mut self) {
@@ -324,7 +330,8 @@ impl Extension<'_> {
     }
 
     fn number(&mut self, key: &str, number: i64) {
-        self.pair(&[key], &number.to_string());
+        self.key(&[key]);
+        write_int(self.out, number);
     }
 
     /// Answers whether all of it found room.
@@ -338,20 +345,24 @@ impl Extension<'_> {
         self.pair(&[OWN, name], &visible(value));
     }
 
-    fn pair(&mut self, key: &[&str], value: &str) {
-        if value.is_empty() {
-            return;
-        }
+    fn key(&mut self, key: &[&str]) {
         if !std::mem::replace(&mut self.is_empty, false) {
             self.out.push(b' ');
         }
         key.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
         self.out.push(b'=');
-        text::write(value, self.out, |c| match c {
-            '\\' => Some("\\\\".to_owned()),
-            '=' => Some("\\=".to_owned()),
-            '\n' => Some("\\n".to_owned()),
-            '\r' => Some("\\r".to_owned()),
+    }
+
+    fn pair(&mut self, key: &[&str], value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        self.key(key);
+        text::write_escaped(value, self.out, |byte| match byte {
+            b'\\' => Some("\\\\"),
+            b'=' => Some("\\="),
+            b'\n' => Some("\\n"),
+            b'\r' => Some("\\r"),
             _ => None,
         });
     }
@@ -364,7 +375,7 @@ fn visible(value: &str) -> Cow<'_, str> {
 
 fn number_of(event: &Event<'_>, field: &str) -> i64 {
     match event.field(field) {
-        Some(crate::contract::Value::Int(number)) => number,
+        Some(Value::Int(number)) => number,
         _ => 0,
     }
 }

@@ -72,14 +72,15 @@ impl Deed {
             _ => Self::Other,
         }
     }
+}
 
-    /// Whether `Resource` is a file's path.
-    pub(super) fn is_of_file(self, event: &Event<'_>) -> bool {
-        match self {
-            Self::File(_) => true,
-            Self::Syscall => event.resource().starts_with('/'),
-            _ => false,
-        }
+/// Whether `Resource` is a file's path.
+pub(super) fn has_file(event: &Event<'_>) -> bool {
+    let is_plain = event.stream() != Stream::Message && !event.is_gap();
+    match event.operation() {
+        "File" => is_plain,
+        "Syscall" => is_plain && event.resource().starts_with('/'),
+        _ => false,
     }
 }
 

@@ -12,8 +12,9 @@ mod tests;
 use std::{borrow::Cow, net::IpAddr};
 
 use super::{
-    line::{deed, keep_fitting, severity},
+    line::{deed, keep_fitting, names, severity},
     text::{self, cut},
+    time::Moment,
     untold,
 };
 use crate::contract::{Endpoint, Event, Value};
@@ -26,9 +27,8 @@ const OWN: &str = "ka";
 const MAX_NAME: usize = 255;
 /// As long as anybody's version is.
 const MAX_VERSION: usize = 64;
-/// `devTime`, as Java's `SimpleDateFormat` and as ours.
+/// The form of `devTime`, in the words of Java's `SimpleDateFormat`.
 const TIME_FORMAT: &str = "MMM dd yyyy HH:mm:ss.SSS z";
-const OUR_TIME_FORMAT: &str = "%b %d %Y %H:%M:%S%.3f GMT";
 
 /// Appends the event as one line without its end.
 pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
@@ -91,9 +91,8 @@ impl Line<'_> {
     }
 
     fn what(&mut self, event: &Event<'_>) {
-        let moment = jiff::Timestamp::from_microsecond(event.time_us());
-        if let Some(moment) = moment.ok().filter(|moment| moment.as_microsecond() >= 0) {
-            self.pair(&["devTime"], &moment.strftime(OUR_TIME_FORMAT).to_string());
+        if event.time_us() >= 0 {
+            self.pair(&["devTime"], &device_time(event));
             self.pair(&["devTimeFormat"], TIME_FORMAT);
         }
         self.pair(&["sev"], &severity(event).to_string());
@@ -139,6 +138,8 @@ impl Line<'_> {
         self.own("Telling", digest.telling.name());
         self.own("Count", &digest.events.to_string());
         self.own("Incidents", &digest.incidents.to_string());
+        self.own("Pods", &names(&digest.pods));
+        self.own("Processes", &names(&digest.processes));
         self.own("FirstMicros", &digest.first_us.to_string());
         self.own("LastMicros", &digest.last_us.to_string());
     }
@@ -174,6 +175,17 @@ fn clean(value: &str) -> Cow<'_, str> {
         visible if visible.contains(DELIMITER) => Cow::Owned(visible.replace(DELIMITER, "\\x5e")),
         visible => visible,
     }
+}
+
+/// `Mar 01 2026 08:00:00.000 GMT`, out of `2026-03-01T08:00:00.000001Z`.
+fn device_time(event: &Event<'_>) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut written = Vec::with_capacity(27);
+    Moment::of(event).write(&mut written);
+    let part = |from, to| std::str::from_utf8(&written[from..to]).expect("digits and marks");
+    let month: usize = part(5, 7).parse().expect("two digits");
+    format!("{} {} {} {} GMT", MONTHS[month - 1], part(8, 10), part(0, 4), part(11, 23))
 }
 
 fn is_plain_version(version: &str) -> bool {

@@ -24,7 +24,9 @@ mod time;
 mod untold;
 
 use crate::contract::{Event, Format, json};
-pub(crate) use text::{cut, visible};
+pub(crate) use line::shortened_json;
+pub(crate) use text::{cut, visible, write_escaped};
+pub(crate) use time::{Moment, WRITABLE_US};
 
 /// Appends an event's body, without a line end.
 pub type Writer = fn(&Event<'_>, &mut Vec<u8>);

@@ -7,6 +7,10 @@
 
 use std::fmt::Write as _;
 
+use super::{
+    deed::has_file,
+    names::{Image, Path},
+};
 use crate::contract::{Event, Gravity, Stream, Value, json::write_text};
 
 /// Where the resource's and the record's attributes are put, one after the other.
@@ -54,10 +58,14 @@ pub(crate) fn resource(event: &Event<'_>, to: &mut impl Attributes) {
     to.text("k8s.pod.name", event.pod());
     to.text("k8s.container.name", event.container());
     to.text("container.id", event.container_id());
-    let (image, tag) = image_and_tag(event.image());
-    to.text("container.image.name", image);
-    if !tag.is_empty() {
-        to.put("container.image.tags", Value::List(vec![tag]));
+    let image = Image::of(event.image());
+    to.text("container.image.name", image.name);
+    if !image.tag.is_empty() {
+        to.put("container.image.tags", Value::List(vec![image.tag]));
+    }
+    if !image.digest.is_empty() {
+        let whole = format!("{}@{}", image.name, image.digest);
+        to.put("container.image.repo_digests", Value::List(vec![&whole]));
     }
     owner(event, to);
     labels(event, to);
@@ -78,25 +86,16 @@ fn labels(event: &Event<'_>, to: &mut impl Attributes) {
 }
 
 fn owner(event: &Event<'_>, to: &mut impl Attributes) {
-    let Some(owner) = event.owner() else { return };
-    match OWNERS.iter().find(|(kind, _)| *kind == owner.kind) {
-        Some((_, key)) => to.text(key, owner.name),
-        None => {
-            to.text("kubearmor.owner.kind", owner.kind);
-            to.text("kubearmor.owner.name", owner.name);
+    let Some(owner) = event.view.Owner.as_option() else { return };
+    match OWNERS.iter().find(|(kind, _)| *kind == owner.Ref) {
+        Some((_, key)) if !owner.Name.is_empty() => to.text(key, owner.Name),
+        _ => {
+            to.text("kubearmor.owner.kind", owner.Ref);
+            to.text("kubearmor.owner.name", owner.Name);
         }
     }
-    if owner.namespace != event.namespace() {
-        to.text("kubearmor.owner.namespace", owner.namespace);
-    }
-}
-
-/// `registry:5000/shop/cart:2.3.1@sha256:…` is the image and the tag `2.3.1`; a digest stays with
-/// the image.
-fn image_and_tag(image: &str) -> (&str, &str) {
-    match image.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') && !name.contains('@') => (name, tag),
-        _ => (image, ""),
+    if owner.Namespace != event.namespace() {
+        to.text("kubearmor.owner.namespace", owner.Namespace);
     }
 }
 
@@ -138,10 +137,11 @@ fn process(event: &Event<'_>, to: &mut impl Attributes) {
     field(event, to, "process.parent_pid", "HostPPID");
     field(event, to, "kubearmor.process.parent_vpid", "PPID");
     to.text("process.executable.path", event.process());
-    to.text("process.executable.name", last_part(event.process()));
-    to.text("process.command_line", event.source());
+    to.text("process.executable.name", Path::of(event.process()).name);
+    to.text("process.command_line", event.command());
     field(event, to, "process.working_directory", "Cwd");
     to.text("kubearmor.process.parent_path", event.parent_process());
+    to.text("kubearmor.process.parent_command_line", event.parent_command());
     if !event.process().is_empty() {
         to.put("user.id", Value::String(event.uid().to_string()));
     }
@@ -157,11 +157,11 @@ fn process(event: &Event<'_>, to: &mut impl Attributes) {
 fn deed(event: &Event<'_>, to: &mut impl Attributes) {
     to.text("kubearmor.operation", event.operation());
     to.text("kubearmor.resource", event.resource());
-    if event.operation() == "File" {
+    if has_file(event) {
+        let file = Path::of(event.resource());
         to.text("file.path", event.resource());
-        to.text("file.name", last_part(event.resource()));
-        let folder = event.resource().rsplit_once('/').map_or("", |(folder, _)| folder);
-        to.text("file.directory", folder);
+        to.text("file.name", file.name);
+        to.text("file.directory", file.directory);
     }
     if let Some(network) = event.network() {
         let remote = network.remote();
@@ -188,6 +188,18 @@ fn told(event: &Event<'_>, to: &mut impl Attributes) {
     if let Some(digest) = event.digest() {
         to.text("kubearmor.digest.telling", digest.telling.name());
         to.number("kubearmor.digest.events", i64::try_from(digest.events).unwrap_or(i64::MAX));
+        to.number(
+            "kubearmor.digest.incidents",
+            i64::try_from(digest.incidents).unwrap_or(i64::MAX),
+        );
+        for (key, counted) in [
+            ("kubearmor.digest.pods", &digest.pods),
+            ("kubearmor.digest.processes", &digest.processes),
+        ] {
+            if !counted.is_empty() {
+                to.put(key, Value::List(counted.iter().map(|(name, _)| &**name).collect()));
+            }
+        }
         to.number("kubearmor.digest.first_us", digest.first_us);
         to.number("kubearmor.digest.last_us", digest.last_us);
     }
@@ -201,10 +213,6 @@ fn field(event: &Event<'_>, to: &mut impl Attributes, key: &str, name: &str) {
         Value::Map(pairs) if pairs.is_empty() => {}
         value => to.put(key, value),
     }
-}
-
-fn last_part(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// The severity number of OpenTelemetry's data model, and the source's own word for it.

@@ -1,7 +1,7 @@
 //! An event with what a format asks for in more than one place, asked once.
 
 use super::{
-    deed::{Call, Deed},
+    deed::{Call, Deed, has_file},
     names::Attack,
     time::Moment,
 };
@@ -37,7 +37,7 @@ impl<'e> Seen<'e> {
 
     /// `Resource` where it is no file's path and no new process' command line.
     pub(super) fn other_resource(&self) -> &'e str {
-        if self.event.starts_program() || self.deed.is_of_file(self.event) {
+        if self.event.starts_program() || has_file(self.event) {
             return "";
         }
         self.event.resource()

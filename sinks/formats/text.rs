@@ -24,6 +24,11 @@ pub(super) fn boundary(text: &str, at: usize) -> usize {
     end
 }
 
+/// Whether it is printable ASCII alone, as nearly all text is: looked at without a branch a byte.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte))
+}
+
 /// The text with each character written out that would break or bend a line.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     visible_where(text, |_| true)
@@ -32,17 +37,22 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
 /// The text with each character that would break or bend a line, and that `which` picks, written
 /// out.
 pub(super) fn visible_where(text: &str, which: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.chars().any(|c| which(c) && bends(c)) {
+    if is_plain(text) || !text.chars().any(|c| which(c) && bends(c)) {
         return Cow::Borrowed(text);
     }
-    let mut out = Vec::with_capacity(text.len() + 16);
-    write(text, &mut out, |c| if which(c) { written_out(c) } else { None });
-    Cow::Owned(String::from_utf8(out).expect("characters of a text are a text"))
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match written_out(c).filter(|_| which(c)) {
+            Some(instead) => out.push_str(&instead),
+            None => out.push(c),
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// A character that would break or bend a line, written out: `\n`, `\x1b`, `\u{2028}`. Nothing
 /// for any other.
-pub(super) fn written_out(c: char) -> Option<String> {
+fn written_out(c: char) -> Option<String> {
     match c {
         '\n' | '\r' | '\t' => Some(c.escape_default().collect()),
         '\0'..='\x1f' | '\x7f' => Some(format!("\\x{:02x}", c as u32)),
@@ -56,17 +66,22 @@ fn bends(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Appends a text, each character as it is or as `instead` has it.
-pub(super) fn write(text: &str, out: &mut Vec<u8>, instead: impl Fn(char) -> Option<String>) {
+/// Appends a text, each character as it is or as `escaped` has it, which knows ASCII alone.
+pub(crate) fn write_escaped(
+    text: &str,
+    out: &mut Vec<u8>,
+    escaped: impl Fn(u8) -> Option<&'static str>,
+) {
+    let text = text.as_bytes();
     let mut plain = 0;
-    for (at, c) in text.char_indices() {
-        if let Some(instead) = instead(c) {
-            out.extend_from_slice(&text.as_bytes()[plain..at]);
-            out.extend_from_slice(instead.as_bytes());
-            plain = at + c.len_utf8();
+    for (at, byte) in text.iter().enumerate() {
+        if let Some(escape) = escaped(*byte) {
+            out.extend_from_slice(&text[plain..at]);
+            out.extend_from_slice(escape.as_bytes());
+            plain = at + 1;
         }
     }
-    out.extend_from_slice(&text.as_bytes()[plain..]);
+    out.extend_from_slice(&text[plain..]);
 }
 
 #[cfg(test)]
@@ -83,8 +98,20 @@ mod tests {
 
     #[test]
     fn what_bends_a_line_is_written_out() {
+        let text = visible("a\r\n\t\0\x1b[31m\u{85}\u{2028}ä\x7f");
+        assert_eq!(text, r"a\r\n\t\x00\x1b[31m\u{85}\u{2028}ä\x7f");
+        assert_eq!(visible_where("a\r\n\0", |c| c != '\n'), "a\\r\n\\x00");
+        assert!(matches!(visible("/usr/bin/curl -s ~"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_is_escaped_stands_where_it_was() {
         let mut out = Vec::new();
-        write("a\r\n\t\0\x1b[31m\u{85}\u{2028}ä", &mut out, written_out);
-        assert_eq!(String::from_utf8_lossy(&out), r"a\r\n\t\x00\x1b[31m\u{85}\u{2028}ä");
+        write_escaped("a=ä\n=", &mut out, |byte| match byte {
+            b'=' => Some("\\="),
+            b'\n' => Some("\\n"),
+            _ => None,
+        });
+        assert_eq!(String::from_utf8_lossy(&out), r"a\=ä\n\=");
     }
 }

@@ -9,8 +9,11 @@ const FIRST_US: i64 = -62_135_596_800_000_000;
 /// 9999-12-30T00:00:00Z, within what jiff can tell, in microseconds since 1970.
 const LAST_US: i64 = 253_402_128_000_000_000;
 
+/// The moments that can be written.
+pub(crate) const WRITABLE_US: std::ops::RangeInclusive<i64> = FIRST_US..=LAST_US;
+
 /// When an event happened.
-pub(super) struct Moment<'e> {
+pub(crate) struct Moment<'e> {
     /// In microseconds since 1970, within the years that can be written.
     pub(super) us: i64,
     /// As the agent wrote it, where that is the very form we write.
@@ -18,7 +21,7 @@ pub(super) struct Moment<'e> {
 }
 
 impl<'e> Moment<'e> {
-    pub(super) fn of(event: &'e Event<'_>) -> Self {
+    pub(crate) fn of(event: &'e Event<'_>) -> Self {
         let written = event.updated_time();
         match read(written) {
             Some(us) => Self { us, written: Some(written) },
@@ -42,7 +45,7 @@ impl<'e> Moment<'e> {
     }
 
     /// Appends it.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match self.written {
             Some(written) => out.extend_from_slice(written.as_bytes()),
             None => write(self.us, out),
@@ -88,7 +91,7 @@ fn read(text: &str) -> Option<i64> {
     let valid = (1..=month_days).contains(&day) && hour < 24 && minute < 60 && second < 60;
     let seconds = (days_since_1970(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second;
     let us = seconds * 1_000_000 + number(20, 26);
-    (valid && (FIRST_US..=LAST_US).contains(&us)).then_some(us)
+    (valid && WRITABLE_US.contains(&us)).then_some(us)
 }
 
 /// Years counted from March, so that the leap day is the last of its year.
@@ -144,7 +147,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
         #[test]
-        fn what_is_written_is_read(moment_us in FIRST_US..=LAST_US) {
+        fn what_is_written_is_read(moment_us in WRITABLE_US) {
             prop_assert_eq!(read(&written(moment_us)), Some(moment_us));
         }
     }

@@ -6,19 +6,20 @@ use crate::contract::{Event, FIELDS, Value};
 /// name in KubeArmor's JSON. The parts of `Owner` and `ExecEvent` go one by one (`OwnerName`),
 /// lists and free pairs as JSON.
 pub(super) fn each(event: &Event<'_>, told: &[&str], mut write: impl FnMut(&str, &str)) {
-    for field in FIELDS.iter().filter(|field| is_own(field.name) && !told.contains(&field.name)) {
-        match event.field(field.name) {
-            Some(Value::Str(text)) if !text.is_empty() => write(field.name, text),
-            Some(Value::String(text)) if !text.is_empty() => write(field.name, &text),
-            Some(Value::Int(number)) if number != 0 => write(field.name, &number.to_string()),
-            Some(Value::List(items)) if !items.is_empty() => write(field.name, &list(&items)),
-            Some(Value::Map(pairs)) if matches!(field.name, "Owner" | "ExecEvent") => {
+    let own = FIELDS.iter().map(|field| field.name).filter(|name| is_own(name));
+    for name in own.filter(|name| !told.contains(name)) {
+        match event.field(name) {
+            Some(Value::Str(text)) if !text.is_empty() => write(name, text),
+            Some(Value::String(text)) if !text.is_empty() => write(name, &text),
+            Some(Value::Int(number)) if number != 0 => write(name, &number.to_string()),
+            Some(Value::List(items)) if !items.is_empty() => write(name, &list(&items)),
+            Some(Value::Map(pairs)) if matches!(name, "Owner" | "ExecEvent") => {
                 for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
                     // `ExecEvent` has an `ExecID`.
-                    write(&format!("{}{key}", field.name), value);
+                    write(&format!("{name}{key}"), value);
                 }
             }
-            Some(Value::Map(pairs)) if !pairs.is_empty() => write(field.name, &object(pairs)),
+            Some(Value::Map(pairs)) if !pairs.is_empty() => write(name, &object(pairs)),
             _ => {}
         }
     }

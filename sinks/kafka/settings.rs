@@ -55,6 +55,11 @@ fn is_broker(text: &str) -> bool {
 pub(super) struct Topic(Prefixed);
 
 impl Topic {
+    /// As [`Prefixed::is_ours`].
+    pub(super) fn is_ours(&self) -> bool {
+        self.0.is_ours()
+    }
+
     pub(super) fn of(&self, event: &Event<'_>) -> String {
         let mut topic = self.0.complete(event, in_a_topic);
         // All of it is ASCII.

@@ -1,6 +1,6 @@
 //! The settings of `loki` that have rules of their own.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -39,11 +39,11 @@ impl Label {
         self.name
     }
 
-    pub(super) fn value(self, event: &Event<'_>) -> String {
+    pub(super) fn value<'e>(self, event: &'e Event<'_>) -> Cow<'e, str> {
         match event.field(self.field) {
-            Some(Value::Str(text)) => text.to_owned(),
-            Some(Value::String(text)) => text,
-            _ => String::new(),
+            Some(Value::Str(text)) => Cow::Borrowed(text),
+            Some(Value::String(text)) => Cow::Owned(text),
+            _ => Cow::Borrowed(""),
         }
     }
 }

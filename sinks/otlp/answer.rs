@@ -12,16 +12,25 @@ use crate::contract::{Grpc, GrpcReply, Http, HttpReply, Protocol, Verdict};
 pub(super) fn of_grpc(records: usize, reply: &GrpcReply) -> Verdict<Grpc> {
     match reply.code {
         0 => accepted(records, &reply.message),
-        // Only with a hint of when is this a matter of time.
+        // Servers say so of a message above their limit, and of a quota.
         8 => match retry_delay(&reply.details) {
             Some(delay) => Verdict::Later(Some(delay), reply.summary()),
-            None => Grpc::verdict(reply),
+            None if is_about_size(&reply.reason) => Verdict::Smaller(reply.summary()),
+            None => Verdict::Later(None, reply.summary()),
         },
         // Servers of another make say so of a message above their limit.
-        11 if reply.reason.contains("too large") => Verdict::Smaller(reply.summary()),
+        11 if is_about_size(&reply.reason) => Verdict::Smaller(reply.summary()),
         14 => Verdict::Later(retry_delay(&reply.details), reply.summary()),
         _ => Grpc::verdict(reply),
     }
+}
+
+/// The words for it of grpc-go, grpc-java and tonic.
+fn is_about_size(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    ["larger than max", "exceeds maximum size", "too large"]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 /// The answer to a POST of so many records.
@@ -30,7 +39,10 @@ pub(super) fn of_http(records: usize, reply: &HttpReply) -> Verdict<Http> {
     match reply.status {
         429 | 502..=504 => Verdict::Later(reply.retry_after, why()),
         _ => match Http::verdict(reply) {
-            Verdict::Accepted => accepted(records, &reply.body),
+            Verdict::Accepted if is_of_otlp(reply) => accepted(records, &reply.body),
+            Verdict::Accepted => {
+                Verdict::Blocked(format!("{}, not an answer of OTLP", reply.summary()))
+            }
             Verdict::Smaller(_) => Verdict::Smaller(why()),
             Verdict::Blocked(why) => Verdict::Blocked(why),
             _ => Verdict::Never(why()),
@@ -48,6 +60,19 @@ fn accepted<P: Protocol>(records: usize, response: &[u8]) -> Verdict<P> {
         }
         (refused, false) => Verdict::Partly { refused: refused.min(records), why },
     }
+}
+
+/// An answer is of the request's own content type, or says none; a page that a proxy answers with
+/// tells nothing of what became of the records.
+fn is_of_otlp(reply: &HttpReply) -> bool {
+    reply.body.is_empty()
+        || is_protobuf(reply)
+        || !reply.headers.contains_key(http::header::CONTENT_TYPE)
+}
+
+fn is_protobuf(reply: &HttpReply) -> bool {
+    let kind = reply.headers.get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-protobuf"))
 }
 
 /// `ExportLogsServiceResponse`: records refused, and why. Nothing where all is well.
@@ -105,15 +130,11 @@ fn time(duration: &[u8]) -> Duration {
 
 /// The status and what the `google.rpc.Status` in the body says of it, if that is what it is.
 fn in_words(reply: &HttpReply) -> String {
-    let is_protobuf = reply
-        .headers
-        .get(http::header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-protobuf"));
     let told = fields(&reply.body).find_map(|field| match field {
         (2, Field::Bytes(text)) => Some(String::from_utf8_lossy(text).into_owned()),
         _ => None,
     });
-    match told.filter(|_| is_protobuf) {
+    match told.filter(|_| is_protobuf(reply)) {
         Some(told) => format!("HTTP {}: {told}", reply.status),
         None => reply.summary(),
     }
@@ -177,8 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn exhausted_resources_are_a_matter_of_time_only_with_a_hint() {
-        assert!(matches!(grpc(8, Vec::new(), Vec::new()), Verdict::Smaller(_)));
+    fn exhausted_resources_are_a_matter_of_size_or_of_time() {
+        for (reason, name) in [
+            ("grpc: received message larger than max (5000000 vs. 4194304)", "smaller"),
+            ("gRPC message exceeds maximum size 4194304: 5000000", "smaller"),
+            ("ingestion rate limit of the tenant exceeded", "later"),
+            ("", "later"),
+        ] {
+            let reply = GrpcReply {
+                code: 8,
+                reason: reason.to_owned(),
+                details: Bytes::new(),
+                message: Bytes::new(),
+            };
+            assert_eq!(of_grpc(10, &reply).name(), name, "{reason}");
+        }
         assert!(matches!(
             grpc(8, Vec::new(), retry_info(7)),
             Verdict::Later(Some(delay), _) if delay == Duration::from_millis(7_500)
@@ -207,6 +241,20 @@ mod tests {
         ] {
             assert_eq!(of_http(10, &reply(status, "")).name(), name, "{status}");
         }
+    }
+
+    #[test]
+    fn what_is_no_answer_of_otlp_accepts_nothing() {
+        let name = |kind: &'static str, body: &[u8]| {
+            let mut answer = reply(200, "");
+            answer.body = Bytes::copy_from_slice(body);
+            answer.headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+            of_http(10, &answer).name()
+        };
+        assert_eq!(name("application/x-protobuf", b""), "accepted");
+        assert_eq!(name("application/x-protobuf", &partial(3, "bad body")), "partly");
+        assert_eq!(name("text/html", b"<html>Sign in</html>"), "blocked");
+        assert_eq!(name("application/json", b"{\"partialSuccess\":{}}"), "blocked");
     }
 
     #[test]

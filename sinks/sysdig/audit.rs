@@ -212,7 +212,7 @@ fn annotations(event: &Event<'_>, body: Body<'_>) -> Map<String, Value> {
     });
     let mut annotations: Map<_, _> = details.collect();
     if body.format != Format::Native {
-        let text = plain_line(&String::from_utf8_lossy(body.bytes), MAX_ANNOTATION_CHARS);
+        let text = plain_line(&body.text(), MAX_ANNOTATION_CHARS);
         annotations.insert("kubearmor.io/text".to_owned(), text.into());
     }
     annotations
@@ -331,7 +331,7 @@ mod tests {
             let mut agent = double::Agent::default();
             let answer = agent.answer(&asked(&sink.request(&batch_of(&event, record.as_bytes()))));
             prop_assert_eq!(answer.status(), 200, "{} {}", answer.body(), record);
-            prop_assert!(agent.taken == [event.id().to_string()] && agent.poison.is_none());
+            prop_assert!(agent.taken == [event.shown_id().to_string()] && agent.poison.is_none());
             let audit: Value = serde_json::from_str(&record).expect("JSON");
             prop_assert!(audit["requestURI"].as_str().expect("text").is_ascii());
         }

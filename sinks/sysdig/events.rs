@@ -105,11 +105,13 @@ impl Sink<Http> for SysdigEvents {
     fn record(&self, event: &Event<'_>, body: Body<'_>, record: &mut Vec<u8>) {
         let card = match body.format {
             Format::Native => Card::of(event),
-            _ => Card::of_text(event, &String::from_utf8_lossy(body.bytes), body.counts),
+            _ => Card::of_text(event, &body.text(), body.counts),
         };
-        let name = if card.title.is_empty() { &card.text } else { &card.title };
+        let names = [&*card.title, &*card.text].map(|name| plain_line(name, MAX_NAME_CHARS));
+        let name = names.into_iter().find(|name| !name.is_empty());
         let custom = json!({ "event": {
-            "name": plain_line(name, MAX_NAME_CHARS),
+            // A template may write nothing.
+            "name": name.unwrap_or_else(|| incident::headline(event, MAX_NAME_CHARS)),
             "description": description(&card),
             "severity": severity(event.gravity()),
             "scope": scope(event),

@@ -5,7 +5,7 @@ use std::{borrow::Cow, io::Write as _};
 use super::{Framing, Syslog};
 use crate::{
     contract::{Body, Event, Format, Gravity, Stream},
-    formats::{cef, cut, leef, visible},
+    formats::{Moment, WRITABLE_US, cef, cut, leef, shortened_json, visible, write_escaped},
 };
 
 /// HOSTNAME at most.
@@ -41,31 +41,33 @@ impl Syslog {
             _ if body.0.len() <= room => out.extend_from_slice(body.0.as_bytes()),
             Format::Cef => extend_within(out, max, &cef::shortened(&body.0, room)),
             Format::Leef => extend_within(out, max, &leef::shortened(&body.0, room)),
+            // Half of an object could not be read; where even a shorter one is too long, people at
+            // least are told.
+            format if format.is_json() => {
+                let shorter = shortened_json(&body.0, room).unwrap_or_else(|| line(event));
+                extend_within(out, max, &shorter);
+            }
             _ => extend_within(out, max, &cut(&body.0, room)),
         }
     }
 
     fn write_header(&self, event: &Event<'_>, out: &mut Vec<u8>) {
         let hostname = match &self.hostname {
-            Some(hostname) => hostname.complete(event, is_header_text),
-            None => event.host().to_owned(),
+            Some(hostname) => Cow::Owned(hostname.complete(event, is_header_text)),
+            None => Cow::Borrowed(event.host()),
         };
-        let hostname: String = hostname
-            .chars()
-            .map(|c| if is_header_text(c) { c } else { '_' })
-            .take(MAX_HOSTNAME_BYTES)
-            .collect();
-        let hostname = if hostname.is_empty() { "-" } else { &hostname };
+        let hostname = header_text(&hostname);
         let priority = u16::from(self.facility.0) * 8 + severity(event.gravity());
-        let (time, app) = (time(event), &self.app_name.0);
+        let app = &self.app_name.0;
         let kind = match event.stream() {
             _ if event.is_gap() => "gap",
             Stream::Alert => "alert",
             Stream::Log => "log",
             Stream::Message => "message",
         };
-        write!(out, "<{priority}>1 {time} {hostname} {app} - {kind} ")
-            .expect("a vector takes every write");
+        write!(out, "<{priority}>1 ").expect("a vector takes every write");
+        write_time(event, out);
+        write!(out, " {hostname} {app} - {kind} ").expect("a vector takes every write");
     }
 
     fn write_structured(&self, event: &Event<'_>, params: &[Param], out: &mut Vec<u8>) {
@@ -77,7 +79,9 @@ impl Syslog {
         for (name, value) in params {
             let value = value(event);
             if !value.is_empty() {
-                write!(out, " {name}=\"").expect("a vector takes every write");
+                out.push(b' ');
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"=\"");
                 write_value(&cut(&visible(&value), MAX_VALUE_BYTES), out);
                 out.push(b'"');
             }
@@ -89,7 +93,7 @@ impl Syslog {
     fn body<'b>(&self, event: &Event<'_>, body: Body<'b>) -> (Cow<'b, str>, Format) {
         let text = match body.format {
             Format::Native => Cow::Owned(line(event)),
-            _ => String::from_utf8_lossy(body.bytes),
+            _ => body.text(),
         };
         let ends = ['\n', '\r', '\0'];
         let text = match self.framing() {
@@ -109,27 +113,27 @@ fn extend_within(out: &mut Vec<u8>, max: usize, text: &str) {
 }
 
 /// A name of the structured element, and its value.
-type Param = (&'static str, fn(&Event<'_>) -> String);
+type Param = (&'static str, for<'e> fn(&'e Event<'_>) -> Cow<'e, str>);
 
 const PARAMS: &[Param] = &[
-    ("event_id", |event| event.id().to_string()),
-    ("stream", |event| event.stream().name().to_owned()),
-    ("policy", |event| event.policy().to_owned()),
-    ("namespace", |event| event.namespace().to_owned()),
-    ("pod", |event| event.pod().to_owned()),
-    ("action", |event| event.action().to_owned()),
-    ("operation", |event| event.operation().to_owned()),
-    ("severity", |event| event.severity().map(|it| it.to_string()).unwrap_or_default()),
+    ("event_id", |event| event.id().to_string().into()),
+    ("stream", |event| event.stream().name().into()),
+    ("policy", |event| event.policy().into()),
+    ("namespace", |event| event.namespace().into()),
+    ("pod", |event| event.pod().into()),
+    ("action", |event| event.action().into()),
+    ("operation", |event| event.operation().into()),
+    ("severity", |event| event.severity().map(|it| it.to_string()).unwrap_or_default().into()),
 ];
 
 /// RFC 5424, 6.3.3: three characters are escaped.
 fn write_value(value: &str, out: &mut Vec<u8>) {
-    for byte in value.bytes() {
-        if matches!(byte, b'"' | b'\\' | b']') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
+    write_escaped(value, out, |byte| match byte {
+        b'"' => Some("\\\""),
+        b'\\' => Some("\\\\"),
+        b']' => Some("\\]"),
+        _ => None,
+    });
 }
 
 fn severity(gravity: Gravity) -> u16 {
@@ -142,13 +146,24 @@ fn severity(gravity: Gravity) -> u16 {
     }
 }
 
-/// RFC 3339 with microseconds; nothing known where the year has not four digits.
-fn time(event: &Event<'_>) -> String {
-    let moment = jiff::Timestamp::from_microsecond(event.time_us()).ok();
-    let text = moment.map(|moment| moment.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
-    // A year before 0 begins with its sign.
-    text.filter(|text| text.len() == "2026-03-02T09:14:10.523092Z".len() && !text.starts_with('-'))
-        .unwrap_or_else(|| "-".to_owned())
+/// A text as it may stand in the header; `-` for none.
+fn header_text(text: &str) -> Cow<'_, str> {
+    if text.is_empty() {
+        return Cow::Borrowed("-");
+    }
+    if text.len() <= MAX_HOSTNAME_BYTES && text.chars().all(is_header_text) {
+        return Cow::Borrowed(text);
+    }
+    let graphic = text.chars().map(|c| if is_header_text(c) { c } else { '_' });
+    graphic.take(MAX_HOSTNAME_BYTES).collect()
+}
+
+/// RFC 3339 with microseconds; nothing known where that cannot be written.
+fn write_time(event: &Event<'_>, out: &mut Vec<u8>) {
+    match WRITABLE_US.contains(&event.time_us()) {
+        true => Moment::of(event).write(out),
+        false => out.push(b'-'),
+    }
 }
 
 /// What happened, in one line for people: the body of the format `native`.

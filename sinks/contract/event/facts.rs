@@ -65,6 +65,16 @@ impl Event<'_> {
         self.view.Operation == "Process" && !self.view.Enforcer.starts_with("PRESET")
     }
 
+    /// The command line of the process that it is about.
+    pub fn command(&self) -> &str {
+        if self.starts_program() { self.view.Resource } else { self.view.Source }
+    }
+
+    /// The command line of that process' parent; empty where it is not told.
+    pub fn parent_command(&self) -> &str {
+        if self.starts_program() { self.view.Source } else { "" }
+    }
+
     /// The policy's tags: `ATags`, or `Tags` cut at commas where an agent sends that alone.
     pub fn tags(&self) -> Vec<&str> {
         if self.view.ATags.is_empty() {

@@ -2,7 +2,13 @@
 //! names.
 
 use super::{
-    super::{deed::Deed, names::ip, object::Object, rest, seen::Seen},
+    super::{
+        deed::{Deed, has_file},
+        names::ip,
+        object::Object,
+        rest,
+        seen::Seen,
+    },
     schemas::{Schema, hash_column},
 };
 
@@ -49,7 +55,7 @@ fn place(seen: &Seen<'_>, own: &mut Object<'_>) {
 /// `Resource` where no column holds it whole.
 fn resource<'e>(seen: &Seen<'e>, schema: Schema) -> &'e str {
     let known = match schema {
-        Schema::Alert => seen.event.starts_program() || seen.deed.is_of_file(seen.event),
+        Schema::Alert => seen.event.starts_program() || has_file(seen.event),
         Schema::Process => seen.event.starts_program(),
         Schema::File | Schema::Audit => true,
         Schema::Network | Schema::Dns => false,
@@ -103,7 +109,7 @@ fn hashes(seen: &Seen<'_>, schema: Schema, own: &mut Object<'_>) {
     let of_process = column && schema == Schema::Process;
     let of_file = match schema {
         Schema::File => column,
-        Schema::Alert => column && seen.deed.is_of_file(seen.event),
+        Schema::Alert => column && has_file(seen.event),
         _ => false,
     };
     if !of_process {

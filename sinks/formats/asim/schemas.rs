@@ -4,7 +4,7 @@ use std::{fmt::Write as _, net::IpAddr};
 
 use super::{
     super::{
-        deed::{Deed, FileDeed, NetworkDeed, detail},
+        deed::{Deed, FileDeed, NetworkDeed, detail, has_file},
         names::{Attack, Path, ip},
         object::Object,
         seen::Seen,
@@ -102,8 +102,8 @@ fn alert(seen: &Seen<'_>, row: &mut Object<'_>) {
     row.text("IndicatorType", indicator);
     text_number("ProcessId", view.HostPID, row);
     row.text("ProcessName", view.ProcessName);
-    row.text("ProcessCommandLine", own_command(seen));
-    if seen.deed.is_of_file(event) {
+    row.text("ProcessCommandLine", seen.event.command());
+    if has_file(event) {
         row.text("FilePath", event.resource());
         row.text("FileName", Path::of(event.resource()).name);
         hash(seen, ("FileMD5", "FileSHA1", "FileSHA256"), view.ResourceHash, row);
@@ -143,14 +143,15 @@ fn process(seen: &Seen<'_>, row: &mut Object<'_>) {
     row.text("EventType", "ProcessCreated");
     row.digits("ActingProcessId", view.HostPPID.into());
     row.text("ActingProcessName", view.ParentProcessName);
-    if seen.event.starts_program() {
-        row.text("ActingProcessCommandLine", view.Source);
-    }
+    row.text("ActingProcessCommandLine", seen.event.parent_command());
     let names = ("ActingProcessMD5", "ActingProcessSHA1", "ActingProcessSHA256");
     hash(seen, names, view.ParentHash, row);
     row.digits("TargetProcessId", view.HostPID.into());
     row.text("TargetProcessName", first([view.ProcessName, "unknown"]));
-    row.text("TargetProcessCommandLine", first([own_command(seen), view.ProcessName, "unknown"]));
+    row.text(
+        "TargetProcessCommandLine",
+        first([seen.event.command(), view.ProcessName, "unknown"]),
+    );
     row.text("TargetProcessCurrentDirectory", view.Cwd);
     let names = ("TargetProcessMD5", "TargetProcessSHA1", "TargetProcessSHA256");
     hash(seen, names, view.ProcessHash, row);
@@ -300,12 +301,6 @@ fn user(seen: &Seen<'_>, columns: &UserColumns, row: &mut Object<'_>) {
         user => row.text(name, first([user, "unknown"])),
     }
     row.text(name_type, "Simple");
-}
-
-/// The command line of the process that an event is about.
-pub(super) fn own_command<'e>(seen: &Seen<'e>) -> &'e str {
-    let event = seen.event;
-    if seen.event.starts_program() { event.resource() } else { event.source() }
 }
 
 /// A hash in the column of how it was made.

@@ -1,7 +1,7 @@
 //! `kubearmor.*`: what ECS has no field for.
 
 use super::{
-    super::{names::ip, object::Object, rest, seen::Seen, time},
+    super::{deed::has_file, names::ip, object::Object, rest, seen::Seen, time},
     parts::hash_field,
 };
 use crate::contract::Digest;
@@ -53,7 +53,7 @@ fn circumstances(seen: &Seen<'_>, own: &mut Object<'_>) {
             into.text("process", view.ProcessHash);
             into.text("parent", view.ParentHash);
         }
-        if !known || !seen.deed.is_of_file(event) {
+        if !known || !has_file(event) {
             into.text("resource", view.ResourceHash);
         }
     });

@@ -3,7 +3,7 @@
 use std::{fmt, io::Write as _, net::IpAddr};
 
 use super::super::{
-    deed::{Deed, NetworkDeed, detail},
+    deed::{Deed, NetworkDeed, detail, has_file},
     names::{Attack, Image, Path, ip},
     object::Object,
     seen::Seen,
@@ -133,14 +133,12 @@ fn container(event: &Event<'_>, document: &mut Object<'_>) {
 fn process(seen: &Seen<'_>, document: &mut Object<'_>) {
     let event = seen.event;
     let view = &*event.view;
-    let (command, parent_command) =
-        if seen.event.starts_program() { (view.Resource, view.Source) } else { (view.Source, "") };
     document.object("process", |process| {
         process.some_number("pid", view.HostPID);
         process.some_number("vpid", view.PID);
         process.text("executable", view.ProcessName);
         process.text("name", Path::of(view.ProcessName).name);
-        process.text("command_line", command);
+        process.text("command_line", event.command());
         process.text("working_directory", view.Cwd);
         hash(event, view.ProcessHash, process);
         process.object("parent", |parent| {
@@ -148,7 +146,7 @@ fn process(seen: &Seen<'_>, document: &mut Object<'_>) {
             parent.some_number("vpid", view.PPID);
             parent.text("executable", view.ParentProcessName);
             parent.text("name", Path::of(view.ParentProcessName).name);
-            parent.text("command_line", parent_command);
+            parent.text("command_line", event.parent_command());
             hash(event, view.ParentHash, parent);
         });
     });
@@ -156,7 +154,7 @@ fn process(seen: &Seen<'_>, document: &mut Object<'_>) {
 
 fn file(seen: &Seen<'_>, document: &mut Object<'_>) {
     let event = seen.event;
-    if !seen.deed.is_of_file(event) {
+    if !has_file(event) {
         return;
     }
     let path = Path::of(event.resource());

@@ -99,12 +99,7 @@ fn is_whole(event: &Event<'_>, line: &str) -> Result<(), String> {
     let (version, _, attributes) = parse(line)?;
     let mut missing = Vec::new();
     untold::each(event, &[], |name, value| {
-        let mut plain = Vec::new();
-        text::write(value, &mut plain, |c| match c {
-            '^' => Some("\\x5e".to_owned()),
-            c => text::written_out(c),
-        });
-        let plain = String::from_utf8(plain).expect("text");
+        let plain = text::visible(value).replace('^', "\\x5e");
         if version != plain && !attributes.values().any(|found| *found == plain) {
             missing.push(format!("{name}={value:?}"));
         }

@@ -1,7 +1,13 @@
 //! `unmapped`: what OCSF has no attribute for, under KubeArmor's own names.
 
 use super::{
-    super::{deed::Deed, names::ip, object::Object, rest, seen::Seen},
+    super::{
+        deed::{Deed, has_file},
+        names::ip,
+        object::Object,
+        rest,
+        seen::Seen,
+    },
     who::{has_container, is_hash, shows_process},
 };
 
@@ -48,7 +54,7 @@ fn resource<'e>(seen: &Seen<'e>, finding: bool) -> &'e str {
     let known = match seen.deed {
         Deed::Process => seen.event.starts_program(),
         Deed::File(_) => true,
-        Deed::Syscall => !finding && seen.deed.is_of_file(seen.event),
+        Deed::Syscall => !finding && has_file(seen.event),
         Deed::Capability | Deed::Device => !finding,
         _ => false,
     };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     super::{
-        deed::{Deed, NetworkDeed, detail},
+        deed::{Deed, NetworkDeed, detail, has_file},
         names::ip,
         object::Object,
         seen::Seen,
@@ -66,7 +66,7 @@ fn kernel(seen: &Seen<'_>, kernel: &mut Object<'_>) {
         pair(kernel, ("type_id", "type"), (2, "System Call"));
         kernel.text("system_call", seen.call.name);
     }
-    if seen.deed.is_of_file(seen.event) {
+    if has_file(seen.event) {
         kernel.text("path", seen.event.resource());
     }
 }

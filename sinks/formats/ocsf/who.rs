@@ -59,8 +59,7 @@ pub(super) fn own_process(seen: &Seen<'_>, process: &mut Object<'_>) {
     process.number("pid", known.into());
     process.some_number("namespace_pid", view.PID);
     process.text("name", Path::of(view.ProcessName).name);
-    let command = if seen.event.starts_program() { view.Resource } else { view.Source };
-    process.text("cmd_line", command);
+    process.text("cmd_line", seen.event.command());
     process.text("working_directory", view.Cwd);
     program(seen, view.ProcessName, view.ProcessHash, process);
     user(seen, process);
@@ -77,9 +76,7 @@ fn parent_process(seen: &Seen<'_>, parent: &mut Object<'_>) {
     parent.number("pid", known.into());
     parent.some_number("namespace_pid", view.PPID);
     parent.text("name", Path::of(view.ParentProcessName).name);
-    if seen.event.starts_program() {
-        parent.text("cmd_line", view.Source);
-    }
+    parent.text("cmd_line", seen.event.parent_command());
     program(seen, view.ParentProcessName, view.ParentHash, parent);
 }
 

@@ -24,7 +24,7 @@ use super::{
     figures::Statistics,
     reports::{Place, Report},
     session::End,
-    token::Tokens,
+    token::{NoToken, Tokens},
 };
 
 /// What a session and its producer's thread share.
@@ -94,6 +94,21 @@ impl Shared {
             }
             is_first
         });
+    }
+
+    /// The client library asks for the next token while the last one still serves, and again where
+    /// there was none; a session that was in use goes on unless we are refused.
+    fn no_token(&self, no_token: NoToken) -> String {
+        let (NoToken::Refused(why) | NoToken::Trouble(why)) = &no_token;
+        let why = self.hide(why);
+        match no_token {
+            NoToken::Refused(_) => self.over(End::Refused(why.clone())),
+            NoToken::Trouble(_) if !self.reached.load(Relaxed) => {
+                self.over(End::Unreachable(why.clone()));
+            }
+            NoToken::Trouble(_) => self.failed(None, why.clone()),
+        }
+        why
     }
 
     fn failed(&self, code: Option<RDKafkaErrorCode>, reason: String) {
@@ -171,11 +186,7 @@ impl ClientContext for Context {
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
         let Some(tokens) = &self.shared.tokens else { return Err("no token is configured".into()) };
-        tokens.fetch().map_err(|why| {
-            let why = self.shared.hide(&why);
-            self.shared.failed(Some(RDKafkaErrorCode::Authentication), why.clone());
-            why.into()
-        })
+        tokens.fetch().map_err(|no_token| self.shared.no_token(no_token).into())
     }
 }
 

@@ -185,6 +185,7 @@ impl Session {
                 Produced::SetRefused(refusal(code))
             }
             code if is_refusal(code) => Produced::Refused(refusal(code)),
+            code if is_of_the_topic(code) => Produced::TopicRefused(code.to_string()),
             code if is_forbidden(code) => Produced::Forbidden(code.to_string()),
             Code::PurgeQueue | Code::PurgeInflight => match ended {
                 Some(End::Refused(why)) => Produced::Forbidden(why.clone()),
@@ -262,8 +263,8 @@ fn refusal(code: RDKafkaErrorCode) -> String {
     }
 }
 
-/// Whether it is the topic or our rights, so that nothing passes until somebody acts.
-fn is_forbidden(code: RDKafkaErrorCode) -> bool {
+/// Whether it is the topic, or our rights to it.
+fn is_of_the_topic(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         code,
@@ -272,7 +273,15 @@ fn is_forbidden(code: RDKafkaErrorCode) -> bool {
             | Code::UnknownTopicOrPartition
             | Code::InvalidTopic
             | Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
+    )
+}
+
+/// Whether it is our rights or what we ask for, so that nothing passes until somebody acts.
+fn is_forbidden(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Code::ClusterAuthorizationFailed
             | Code::TransactionalIdAuthorizationFailed
             | Code::SaslAuthenticationFailed
             | Code::Authentication

@@ -88,7 +88,7 @@ async fn rights_and_topics_that_are_missing_are_told_apart_from_trouble() {
     let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
     cluster.request_errors(RDKafkaApiKey::Produce, &[denied]);
     let reply = wire.call(request(&[10, 10])).await.expect("outcomes");
-    assert!(matches!(&reply.outcomes[..], [Produced::Forbidden(_), Produced::Forbidden(_)]));
+    assert!(matches!(&reply.outcomes[..], [Produced::TopicRefused(_), Produced::TopicRefused(_)]));
     // What the brokers get over, the client library repeats by itself.
     let busy = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS;
     cluster.request_errors(RDKafkaApiKey::Produce, &[busy, busy]);

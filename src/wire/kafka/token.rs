@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::client::OAuthToken;
-use reqwest::{Client, redirect};
+use reqwest::{Client, StatusCode, redirect};
 use serde::Deserialize;
 use sidearm_sinks::contract::{Sasl, Secret, SecretUrl, Tls};
 use tokio::runtime::Handle;
@@ -16,6 +16,17 @@ use crate::wire::{proxy, tls};
 const WITHIN: Duration = Duration::from_secs(10);
 /// How long a token lives where the server does not say.
 const DEFAULT_LIFE_S: u64 = 300;
+/// No token is as long; what is behind it is not read.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Why there is no token.
+#[derive(Debug)]
+pub(super) enum NoToken {
+    /// The server refuses who we are.
+    Refused(String),
+    /// It could not be asked, or was in trouble: a later try may do.
+    Trouble(String),
+}
 
 /// The way to tokens.
 #[derive(Debug)]
@@ -51,9 +62,12 @@ impl Tokens {
     }
 
     /// Fetches one; blocks. Never called on a thread of the runtime.
-    pub(super) fn fetch(&self) -> Result<OAuthToken, String> {
-        let answer = self.runtime.block_on(self.ask());
-        let answer = answer.map_err(|why| format!("fetching a token from {}: {why}", self.url))?;
+    pub(super) fn fetch(&self) -> Result<OAuthToken, NoToken> {
+        let told = |why| format!("fetching a token from {}: {why}", self.url);
+        let answer = self.runtime.block_on(self.ask()).map_err(|no_token| match no_token {
+            NoToken::Refused(why) => NoToken::Refused(told(why)),
+            NoToken::Trouble(why) => NoToken::Trouble(told(why)),
+        })?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE_S));
         Ok(OAuthToken {
@@ -63,27 +77,44 @@ impl Tokens {
         })
     }
 
-    async fn ask(&self) -> Result<Answer, String> {
+    fn client(&self) -> Result<Client, String> {
         let builder = Client::builder().redirect(redirect::Policy::none()).timeout(WITHIN);
         let builder = proxy::apply(builder, |name| std::env::var(name).ok())?;
-        let client = tls::apply(&self.tls, builder)?.build().map_err(in_words)?;
+        tls::apply(&self.tls, builder)?.build().map_err(in_words)
+    }
+
+    async fn ask(&self) -> Result<Answer, NoToken> {
+        let client = self.client().map_err(NoToken::Refused)?;
+        let trouble = |error| NoToken::Trouble(in_words(error));
         let mut form = vec![("grant_type", "client_credentials")];
         if let Some(scope) = &self.scope {
             form.push(("scope", scope));
         }
-        let answer = client
+        let mut answer = client
             .post(self.url.reveal())
             .basic_auth(&self.client_id, Some(self.client_secret.reveal()))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(encoded(&form))
             .send()
             .await
-            .map_err(in_words)?;
-        let status = answer.status();
-        if !status.is_success() {
-            return Err(format!("the server answered {status}"));
+            .map_err(trouble)?;
+        let told = |status| format!("the server answered {status}");
+        match answer.status() {
+            status if status.is_success() => {}
+            status @ (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => {
+                return Err(NoToken::Trouble(told(status)));
+            }
+            status if status.is_server_error() => return Err(NoToken::Trouble(told(status))),
+            status => return Err(NoToken::Refused(told(status))),
         }
-        answer.json().await.map_err(|_| "expected JSON with an access_token".to_owned())
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(trouble)?
+            && body.len() < MAX_ANSWER_BYTES
+        {
+            body.extend_from_slice(&chunk);
+        }
+        let expected = |_| NoToken::Refused("expected JSON with an access_token".to_owned());
+        serde_json::from_slice(&body).map_err(expected)
     }
 }
 

@@ -128,7 +128,7 @@ async fn every_answer_means_what_the_specification_says() {
         (Mood::Refuses { records: 2, why: "too deep" }, "Partly", "Partly(2, \"too deep\")"),
         (Mood::Refuses { records: 0, why: "deprecated" }, "AcceptedBut", "AcceptedBut(None"),
         (Mood::Says(Code::Unavailable, Vec::new()), "Later(None", "Later(Some(3s)"),
-        (Mood::Says(Code::ResourceExhausted, Vec::new()), "Smaller", "Later(Some(3s)"),
+        (Mood::Says(Code::ResourceExhausted, Vec::new()), "Later(None", "Later(Some(3s)"),
         (Mood::Says(Code::ResourceExhausted, retry_info.to_vec()), "Later(Some(7s)", "Later("),
         (Mood::Says(Code::Unauthenticated, Vec::new()), "Blocked", "Blocked"),
         (Mood::Says(Code::InvalidArgument, Vec::new()), "Never", "Never(\"HTTP 400: as the test"),

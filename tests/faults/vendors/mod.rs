@@ -162,7 +162,7 @@ async fn settled(rig: &Rig, town: &Town, expected: (u64, u64)) -> [Vec<String>; 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refused_event_is_a_dead_letter_and_takes_no_neighbour_with_it() {
     let town = Town::start().await;
-    let (_, .., poison) =
+    let (.., poison) =
         events().into_iter().find(|(name, ..)| *name == "alert-file-block").expect("a sample");
     town.poison(&poison);
     let rig = Rig::start(&town.sinks(), &STREAMS).await;
