@@ -92,7 +92,7 @@ impl MailServer {
         format!(
             "{more}\nrate_per_second = 1000\nmail.server = \"localhost:{port}\"\n\
              mail.from = \"Sidearm <sidearm@example.com>\"\nmail.to = [\"{place}@example.com\"]\n\
-             mail.user = \"{USER}\"\nmail.tls.ca = \"{}\"\n",
+             mail.username = \"{USER}\"\nmail.tls.ca = \"{}\"\n",
             self.file("ca.crt").display()
         )
     }

@@ -210,8 +210,8 @@ fn longest(counterpart: &mut dyn Counterpart) -> Result<String, Trouble> {
     const MAX_MESSAGE_BYTES: usize = 8096;
     let rsyslog = of(counterpart)?;
     let sink = rsyslog.secure("longest", rsyslog.tls, &[("ca", "ca.crt")]);
-    let long = Alert { Source: "x".repeat(100_000), ..hostile() };
-    let sink = format!("format = \"json\"\n{sink}");
+    let long = Alert { Message: "x".repeat(100_000), ..hostile() };
+    let sink = format!("format = \"native\"\n{sink}");
     let records = read_back(rsyslog, "longest", &sink, &[long, hostile()])?;
     let raw = records.iter().filter_map(|record| record["raw"].as_str());
     let raw = raw.max_by_key(|raw| raw.len()).unwrap_or_default();
