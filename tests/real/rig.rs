@@ -138,6 +138,8 @@ pub(crate) fn survives(
     let mut feed = Feed::default();
     let third = events / 3;
     feed.extend(program.publish(third)?);
+    // Midway: a client that has not reached anybody yet may begin anew, and make copies.
+    program.until_sink("the first are accepted", |sink| sink["accepted"].as_u64() > Some(0))?;
     counterpart.kill()?;
     feed.extend(program.publish(third)?);
     std::thread::sleep(AWAY);
