@@ -4,15 +4,8 @@ use sidearm_sinks::contract::Stream;
 
 use crate::{
     script::{Act, Script, ScriptedWires},
-    world::{House, books, eventually},
+    world::{House, ONE_SINK, books, eventually},
 };
-
-const ONE_SINK: &str = r#"
-    [sinks.siem]
-    splunk_hec.url = "https://splunk:8088"
-    splunk_hec.token = "11111111-2222-3333-4444-555555555555"
-    splunk_hec.ack = false
-"#;
 
 #[tokio::test(start_paused = true)]
 async fn a_new_sink_answers_for_what_came_before_an_early_crash() {

@@ -25,6 +25,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+/// A sink whose events count as soon as they are taken.
+pub(crate) const ONE_SINK: &str = r#"
+    [sinks.siem]
+    splunk_hec.url = "https://splunk:8088"
+    splunk_hec.token = "11111111-2222-3333-4444-555555555555"
+    splunk_hec.ack = false
+"#;
+
 /// Bytes a pipe between engine and relay holds.
 const PIPE_BYTES: usize = 1 << 20;
 /// Far from the numbers that KubeArmor gives its fields.
