@@ -150,14 +150,12 @@ impl Incidents {
     pub(crate) fn judge(&mut self, sight: &Sight, now_us: u64) -> Judgement {
         let room = self.windows.len() < MAX_OPEN_INCIDENTS;
         let (known, breaks) = match self.windows.get(&sight.key) {
-            None => (false, room),
+            None => (false, room || sight.is_gap),
             Some(window) => (true, window.is_broken_by(sight.rank)),
         };
         match (breaks, known) {
-            // Each gap is told by itself: it has a time of its own, and may be the last word.
-            _ if sight.is_gap => Judgement::Send,
             (false, true) => Judgement::Absorb,
-            (true, _) if self.has_leave(now_us) => Judgement::Send,
+            (true, _) if sight.is_gap || self.has_leave(now_us) => Judgement::Send,
             _ => Judgement::Hold,
         }
     }

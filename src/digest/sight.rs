@@ -26,7 +26,7 @@ pub(crate) struct Rank {
 pub(crate) struct Sight {
     pub(super) key: Key,
     pub(super) stream: Stream,
-    /// Whether it says that events may be missing: each is told, whatever the hour has room for.
+    /// Whether it says that events may be missing, which is told whatever the hour has room for.
     pub(super) is_gap: bool,
     pub(super) rank: Rank,
     pub(super) time_us: i64,

@@ -305,15 +305,17 @@ fn check_people(script: &Script, view: &SinkView, journal: &[&Wreck], trouble: &
     let ledger = view.ledger;
     let settled = ledger.counts.accepted + ledger.counts.digested;
     let alone = script.gaps().len() as u64;
-    let told = script.told_events() + alone;
+    // A gap that the end of the engine makes may be absorbed: the next start tells of it.
+    let untold = view.digest.map_or(0, |digest| digest.untold);
+    let told = script.told_events() + alone + untold;
     assert_eq!((ledger.counts.dead, ledger.pending), (0, 0));
-    assert!(told >= settled, "{told} of {settled} were told");
+    assert!(told >= settled, "{told} of {settled} were told, or will be");
     if !trouble.disk_full && trouble.cuts == 0 {
         let journalled = journal.iter().map(|stream| stream.numbers.len() + stream.gaps.len());
         assert_eq!(settled, journalled.sum::<usize>() as u64, "each is accepted or digested");
     }
     if trouble.crashes == 0 && !trouble.people_lost {
-        assert_eq!(told, settled, "each was told once");
+        assert_eq!(told, settled, "each was told once, or will be");
         assert_eq!(ledger.counts.accepted, script.taken().len() as u64 + alone);
     }
     assert!(script.ids_are_stable());
