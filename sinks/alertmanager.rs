@@ -15,8 +15,8 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
     contract::{
-        Address, Batch, Body, Concern, Destination, DigestDefaults, Entry, Event, Facts, Format,
-        Gravity, Gzip, HEADERS, Http, HttpConnection, HttpRequest, LINK, LaneView, Limits, Link,
+        Address, Batch, Body, Concern, Destination, DigestDefaults, Encoding, Entry, Event, Facts,
+        Format, Gravity, HEADERS, Http, HttpConnection, HttpRequest, LINK, LaneView, Limits, Link,
         Secret, Setting, SettingError, Sink, Stream, TIMEOUT, Telling, Timeout, Tls, authorization,
         headers, is_label_name, read, write_json_string,
     },
@@ -182,7 +182,7 @@ impl Sink<Http> for Alertmanager {
             url,
             headers,
             body: [b"[", alerts, b"]"].concat().into(),
-            gzip: Gzip::Off,
+            encoding: Encoding::Identity,
             message_id: String::new(),
         }
     }

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use twox_hash::XxHash3_128;
 
 use crate::contract::{
-    Batch, Body, Cloud, Destination, Entra, Entry, Event, Facts, Format, Gzip, Http,
-    HttpConnection, HttpReply, HttpRequest, Identity, Limits, Proof, Protocol as _, Setting,
+    Batch, Body, COMPRESSION, Cloud, Destination, Encoding, Entra, Entry, Event, Facts, Format,
+    Http, HttpConnection, HttpReply, HttpRequest, Identity, Limits, Proof, Protocol as _, Setting,
     SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, read,
 };
 use settings::{Endpoint, Rule, Scope, Streams};
@@ -39,16 +39,12 @@ pub(crate) struct AzureLogs {
     #[serde(default)]
     identity: Identity,
     scope: Option<Scope>,
-    #[serde(default = "fastest")]
-    gzip: Gzip,
+    #[serde(default = "Encoding::fastest_gzip", deserialize_with = "Encoding::gzip_only")]
+    compression: Encoding,
     #[serde(default)]
     timeout: Timeout,
     #[serde(default)]
     tls: Tls,
-}
-
-fn fastest() -> Gzip {
-    Gzip::Level(1)
 }
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
@@ -115,7 +111,7 @@ const SETTINGS: &[Setting] = &[
         help: "what the token is for. Default: \"https://monitor.azure.com/.default\", or that of \
                the cloud which url is in",
     },
-    Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
+    COMPRESSION,
     TIMEOUT,
 ];
 
@@ -141,7 +137,7 @@ impl Sink<Http> for AzureLogs {
             url,
             headers,
             body: array(&batch.bytes()),
-            gzip: self.gzip,
+            encoding: self.compression,
             message_id: String::new(),
         }
     }

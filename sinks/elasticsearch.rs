@@ -18,9 +18,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Deserialize;
 
 use crate::contract::{
-    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, HEADERS, Http, HttpConnection,
-    HttpReply, HttpRequest, Limits, Secret, Setting, SettingError, Setup, Sink, Stream, Timeout,
-    Tls, Verdict, headers, read,
+    Batch, Body, COMPRESSION, Destination, Encoding, Entry, Event, Facts, Format, HEADERS, Http,
+    HttpConnection, HttpReply, HttpRequest, Limits, Secret, Setting, SettingError, Setup, Sink,
+    Stream, Timeout, Tls, Verdict, headers, read,
 };
 use address::Cluster;
 use identity::{Aws, Identity};
@@ -45,8 +45,8 @@ struct Table {
     aws: Option<Aws>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    #[serde(default = "fastest")]
-    gzip: Gzip,
+    #[serde(default = "Encoding::fastest_gzip", deserialize_with = "Encoding::gzip_only")]
+    compression: Encoding,
     #[serde(default)]
     timeout: Timeout<60>,
     #[serde(default)]
@@ -72,13 +72,9 @@ pub(crate) struct Elasticsearch {
     identity: Identity,
     /// Those of the configuration, and the proof of identity where that is a header.
     headers: HeaderMap,
-    gzip: Gzip,
+    compression: Encoding,
     timeout: Timeout<60>,
     tls: Tls,
-}
-
-fn fastest() -> Gzip {
-    Gzip::Level(1)
 }
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
@@ -153,7 +149,7 @@ const SETTINGS: &[Setting] = &[
     Setting { key: "aws.secret_access_key", help: "beside the access key's id" },
     Setting { key: "aws.session_token", help: "beside both, where the key is a temporary one" },
     HEADERS,
-    Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
+    COMPRESSION,
     Setting { key: "timeout", help: "how long one attempt may take. Default: \"60s\"" },
 ];
 
@@ -184,7 +180,7 @@ impl Elasticsearch {
             flavour: table.flavour,
             identity,
             headers,
-            gzip: table.gzip,
+            compression: table.compression,
             timeout: table.timeout,
             tls: table.tls,
         })
@@ -232,7 +228,7 @@ impl Sink<Http> for Elasticsearch {
             url,
             headers: self.headers.clone(),
             body: batch.bytes(),
-            gzip: self.gzip,
+            encoding: self.compression,
             message_id: String::new(),
         }
     }
@@ -355,7 +351,7 @@ mod tests {
         assert_eq!(request.headers[header::CONTENT_TYPE], NDJSON);
         assert!(request.headers["x-tenant"].is_sensitive());
         assert!(request.headers[header::AUTHORIZATION].is_sensitive());
-        assert_eq!(request.gzip, Gzip::Level(1));
+        assert_eq!(request.encoding, Encoding::FASTEST_GZIP);
         assert!(sink.connection().reply_bytes > 1024 * 1024);
     }
 }

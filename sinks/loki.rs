@@ -18,9 +18,9 @@ use serde::Deserialize;
 
 use crate::{
     contract::{
-        Batch, Body, ByteSize, Destination, Entry, Event, Facts, Format, Gzip, HEADERS, Http,
-        HttpConnection, HttpReply, HttpRequest, Limits, Secret, SecretUrl, Setting, SettingError,
-        Sink, TIMEOUT, Timeout, Tls, Verdict, headers, read, write_json_string,
+        Batch, Body, ByteSize, COMPRESSION, Destination, Encoding, Entry, Event, Facts, Format,
+        HEADERS, Http, HttpConnection, HttpReply, HttpRequest, Limits, Secret, SecretUrl, Setting,
+        SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, headers, read, write_json_string,
     },
     formats::cut,
 };
@@ -48,8 +48,8 @@ pub(crate) struct Loki {
     max_line: ByteSize,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    #[serde(default = "fastest")]
-    gzip: Gzip,
+    #[serde(default = "Encoding::fastest_gzip", deserialize_with = "Encoding::gzip_only")]
+    compression: Encoding,
     #[serde(default)]
     timeout: Timeout,
     #[serde(default)]
@@ -66,10 +66,6 @@ fn yes() -> bool {
 /// `max_line_size` of a Loki that nobody has configured.
 fn as_loki_takes() -> ByteSize {
     ByteSize(256 * 1024)
-}
-
-fn fastest() -> Gzip {
-    Gzip::Level(1)
 }
 
 /// `max_label_names_per_series` of a Loki that nobody has configured.
@@ -156,7 +152,7 @@ const SETTINGS: &[Setting] = &[
         help: "longer lines lose their end, and say so by the metadata `cut`. Default: \"256 KiB\"",
     },
     HEADERS,
-    Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
+    COMPRESSION,
     TIMEOUT,
 ];
 
@@ -186,7 +182,7 @@ impl Sink<Http> for Loki {
             shown_url: self.url.to_string(),
             headers: self.checked_headers.clone(),
             body: body_of(batch),
-            gzip: self.gzip,
+            encoding: self.compression,
             message_id: String::new(),
         }
     }

@@ -18,9 +18,10 @@ use serde::Deserialize;
 
 use crate::{
     contract::{
-        Batch, Body, Destination, Entry, Event, Facts, Format, Grpc, GrpcConnection, GrpcReply,
-        GrpcRequest, Gzip, Http, HttpConnection, HttpReply, HttpRequest, Limits, Secret, SecretUrl,
-        Setting, SettingError, Sink, TIMEOUT, Timeout, Tls, Value, Verdict, headers, read,
+        Batch, Body, Destination, Encoding, Entry, Event, Facts, Format, Grpc, GrpcConnection,
+        GrpcReply, GrpcRequest, Http, HttpConnection, HttpReply, HttpRequest, Limits, Secret,
+        SecretUrl, Setting, SettingError, Sink, TIMEOUT, Timeout, Tls, Value, Verdict, headers,
+        read,
     },
     formats::otlp,
 };
@@ -38,8 +39,8 @@ pub(crate) struct Otlp {
     protocol: By,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
-    #[serde(default = "fastest")]
-    gzip: Gzip,
+    #[serde(default = "Encoding::fastest_gzip")]
+    compression: Encoding,
     #[serde(default)]
     timeout: Timeout,
     #[serde(default)]
@@ -60,10 +61,6 @@ enum By {
     Http,
 }
 
-fn fastest() -> Gzip {
-    Gzip::Level(1)
-}
-
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
     let mut sink: Otlp = read(table)?;
     sink.checked_headers = headers(&sink.headers)?;
@@ -72,6 +69,10 @@ fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingE
         By::Grpc if sink.url.has_path() => Err(SettingError::at(
             "url",
             "found a path, expected none: gRPC knows its own. For HTTP set protocol = \"http\"",
+        )),
+        By::Grpc if !sink.compression.is_fastest() => Err(SettingError::at(
+            "compression",
+            "found a level, expected none: gRPC has levels of its own",
         )),
         By::Grpc => Ok(Destination::Grpc(Box::new(sink))),
     }
@@ -113,8 +114,9 @@ const SETTINGS: &[Setting] = &[
         help: "a table of further headers (metadata, by gRPC); their values are kept secret",
     },
     Setting {
-        key: "gzip",
-        help: "true, false, or a level from 1 to 9, which gRPC takes for true. Default: 1",
+        key: "compression",
+        help: "\"none\", \"gzip\" or \"zstd\", by HTTP also with a level: \"gzip:<1 to 9>\", \
+               \"zstd:<1 to 19>\". Default: \"gzip\"",
     },
     TIMEOUT,
 ];
@@ -193,7 +195,7 @@ impl Sink<Grpc> for Otlp {
             path: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             metadata: self.checked_headers.clone(),
             message: write_request(batch),
-            gzip: self.gzip != Gzip::Off,
+            encoding: self.compression,
         }
     }
 
@@ -230,7 +232,7 @@ impl Sink<Http> for Otlp {
             shown_url: self.url.to_string(),
             headers,
             body: write_request(batch),
-            gzip: self.gzip,
+            encoding: self.compression,
             message_id: String::new(),
         }
     }

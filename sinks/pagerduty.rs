@@ -15,9 +15,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use crate::{
     card::Card,
     contract::{
-        Address, Batch, Body, Concern, Destination, DigestDefaults, Entry, Event, Facts, Format,
-        Gravity, Gzip, Http, HttpConnection, HttpReply, HttpRequest, LINK, LaneView, Limits, Link,
-        Protocol as _, Secret, Setting, SettingError, Sink, TIMEOUT, Telling, Timeout, Tls,
+        Address, Batch, Body, Concern, Destination, DigestDefaults, Encoding, Entry, Event, Facts,
+        Format, Gravity, Http, HttpConnection, HttpReply, HttpRequest, LINK, LaneView, Limits,
+        Link, Protocol as _, Secret, Setting, SettingError, Sink, TIMEOUT, Telling, Timeout, Tls,
         Verdict, read, write_json_string,
     },
     incident::{self, plain_line},
@@ -158,7 +158,7 @@ impl Sink<Http> for PagerDuty {
             url,
             headers,
             body: body(self.routing_key.0.reveal(), &record),
-            gzip: Gzip::Off,
+            encoding: Encoding::Identity,
             message_id: String::new(),
         }
     }

@@ -13,9 +13,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Deserialize;
 
 use crate::contract::{
-    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, Http, HttpConnection, HttpReply,
-    HttpRequest, Limits, Prefixed, Setting, SettingError, Sink, Stream, TIMEOUT, Timeout, Tls,
-    Verdict, read, write_json_string,
+    Batch, Body, COMPRESSION, Destination, Encoding, Entry, Event, Facts, Format, Http,
+    HttpConnection, HttpReply, HttpRequest, Limits, Prefixed, Setting, SettingError, Sink, Stream,
+    TIMEOUT, Timeout, Tls, Verdict, read, write_json_string,
 };
 use settings::{Ack, Channel, Collector, Token};
 
@@ -35,16 +35,12 @@ pub(crate) struct SplunkHec {
     channel: Option<Channel>,
     #[serde(default)]
     ack: Ack,
-    #[serde(default = "fastest")]
-    gzip: Gzip,
+    #[serde(default = "Encoding::fastest_gzip", deserialize_with = "Encoding::gzip_only")]
+    compression: Encoding,
     #[serde(default)]
     timeout: Timeout,
     #[serde(default)]
     tls: Tls,
-}
-
-fn fastest() -> Gzip {
-    Gzip::Level(1)
 }
 
 fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingError> {
@@ -106,7 +102,7 @@ const SETTINGS: &[Setting] = &[
                not, \"auto\" does where the token gives acknowledgement ids (up to 4 under way). \
                Default: \"auto\"",
     },
-    Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: 1" },
+    COMPRESSION,
     TIMEOUT,
 ];
 
@@ -144,7 +140,7 @@ impl Sink<Http> for SplunkHec {
     }
 
     fn request(&self, batch: &Batch) -> HttpRequest {
-        self.post(self.url.event(), batch.bytes(), self.gzip)
+        self.post(self.url.event(), batch.bytes(), self.compression)
     }
 
     fn verdict(&self, batch: &Batch, reply: &HttpReply) -> Verdict<Http> {
@@ -168,7 +164,7 @@ impl Sink<Http> for SplunkHec {
 }
 
 impl SplunkHec {
-    fn post(&self, url: String, body: bytes::Bytes, gzip: Gzip) -> HttpRequest {
+    fn post(&self, url: String, body: bytes::Bytes, encoding: Encoding) -> HttpRequest {
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(header::AUTHORIZATION, self.token.header());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -179,7 +175,7 @@ impl SplunkHec {
             url,
             headers,
             body,
-            gzip,
+            encoding,
             message_id: String::new(),
         }
     }
@@ -284,7 +280,7 @@ mod tests {
             ("index = \"{{ NamespaceName }}\"", "index"),
             ("channel = \"mine\"", "channel"),
             ("ack = \"maybe\"", "ack"),
-            ("gzip = 10", "gzip"),
+            ("compression = \"zstd\"", "compression"),
             ("timeout = \"soon\"", "timeout"),
             ("tls.cert = \"c.pem\"", "tls"),
         ] {

@@ -10,7 +10,7 @@ pub(crate) mod events;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use crate::contract::{Batch, Gzip, HttpRequest};
+use crate::contract::{Batch, Encoding, HttpRequest};
 
 /// One JSON object, posted.
 fn post(url: String, further: &HeaderMap, batch: &Batch) -> HttpRequest {
@@ -23,7 +23,7 @@ fn post(url: String, further: &HeaderMap, batch: &Batch) -> HttpRequest {
         url,
         headers,
         body: batch.bytes(),
-        gzip: Gzip::Off,
+        encoding: Encoding::Identity,
         message_id: String::new(),
     }
 }

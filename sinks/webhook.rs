@@ -16,7 +16,7 @@ use serde::{
 use twox_hash::XxHash3_128;
 
 use crate::contract::{
-    Batch, Body, Destination, Entry, Event, Facts, Format, Gzip, HEADERS, Http, HttpConnection,
+    Batch, Body, Destination, Encoding, Entry, Event, Facts, Format, HEADERS, Http, HttpConnection,
     HttpRequest, Limits, Proof, Secret, SecretUrl, Setting, SettingError, Signing, Sink, TIMEOUT,
     Timeout, Tls, headers, read,
 };
@@ -38,7 +38,7 @@ pub(crate) struct Webhook {
     #[serde(default, rename = "secret")]
     secrets: Secrets,
     #[serde(default)]
-    gzip: Gzip,
+    compression: Encoding,
     #[serde(default)]
     timeout: Timeout,
     #[serde(default)]
@@ -107,7 +107,11 @@ const SETTINGS: &[Setting] = &[
         help: "signs each request by Standard Webhooks: \"whsec_\" and base64, or a list of such, \
                newest first, while a receiver changes over. Default: no signature",
     },
-    Setting { key: "gzip", help: "true, false, or a level from 1 to 9. Default: false" },
+    Setting {
+        key: "compression",
+        help: "what the receiver takes: \"none\", \"gzip\" or \"gzip:<1 to 9>\", \"zstd\" or \
+               \"zstd:<1 to 19>\". Default: \"none\"",
+    },
     TIMEOUT,
 ];
 
@@ -142,7 +146,7 @@ impl Sink<Http> for Webhook {
             shown_url: self.url.to_string(),
             headers,
             body,
-            gzip: self.gzip,
+            encoding: self.compression,
             message_id,
         }
     }

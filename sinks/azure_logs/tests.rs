@@ -80,7 +80,7 @@ fn a_call_is_an_array_to_the_stream_of_its_events() {
          Custom-A_CL?api-version=2023-01-01"
     );
     assert_eq!(request.body, "[      ]");
-    assert_eq!(request.gzip, Gzip::Level(1));
+    assert_eq!(request.encoding, Encoding::FASTEST_GZIP);
     let id = request.headers["x-ms-client-request-id"].to_str().expect("text");
     assert_eq!(id.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
     assert_eq!(request.headers, logs.request(&batch(2, 9)).headers, "made of ids alone");
@@ -116,7 +116,7 @@ fn mistakes_are_told_with_their_key() {
         ("stream.log = \"Custom-\"", "stream"),
         ("scope = \"monitor\"", "scope"),
         ("identity.client_secret = \"hunter2\"", "identity"),
-        ("gzip = 0", "gzip"),
+        ("compression = \"gzip:0\"", "compression"),
     ] {
         let error = logs(more).expect_err(more);
         assert!(error.path.starts_with(path), "{more}: {error:?}");

@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 
 use super::{Card, VALUE_CHARS_MAX};
 use crate::contract::{
-    Batch, Body, Concern, DigestDefaults, Event, Format, Gzip, HttpRequest, LaneView, Limits, Link,
-    Setting,
+    Batch, Body, Concern, DigestDefaults, Encoding, Event, Format, HttpRequest, LaneView, Limits,
+    Link, Setting,
 };
 
 /// A JSON object.
@@ -158,7 +158,7 @@ pub(crate) fn post(
         headers: all,
         body,
         // No chat documents compressed requests.
-        gzip: Gzip::Off,
+        encoding: Encoding::Identity,
         message_id: String::new(),
     }
 }

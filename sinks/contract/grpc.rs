@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::{Protocol, SecretUrl, Shown, Tls, Verdict};
+use super::{Encoding, Protocol, SecretUrl, Shown, Tls, Verdict};
 
 /// The protocol of destinations that take protobuf messages by unary calls.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ pub struct GrpcRequest {
     pub metadata: HeaderMap,
     /// The message before compression.
     pub message: Bytes,
-    /// Whether the wire compresses it with gzip.
-    pub gzip: bool,
+    /// How the wire compresses it; gRPC knows no levels.
+    pub encoding: Encoding,
 }
 
 /// Without what is secret, and without the message, which is long.

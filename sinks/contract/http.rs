@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
 
-use super::{Entra, Protocol, Secret, SharedAccess, Shown, Verdict};
+use super::{Encoding, Entra, Protocol, Secret, SharedAccess, Shown, Verdict};
 
 /// The protocol of most destinations.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub struct HttpRequest {
     pub headers: HeaderMap,
     /// The body before compression.
     pub body: Bytes,
-    /// Whether and how the wire compresses the body. It then sets `content-encoding`.
-    pub gzip: Gzip,
+    /// How the wire compresses the body. It then sets `content-encoding`.
+    pub encoding: Encoding,
     /// The id a signature covers (`webhook-id`): the same for each attempt, restarts included.
     pub message_id: String,
 }
@@ -40,36 +40,6 @@ impl fmt::Debug for HttpRequest {
             .field("headers", &self.headers)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Compression of a body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Gzip {
-    /// As it is.
-    #[default]
-    Off,
-    /// gzip at this level, 1 (fastest) to 9.
-    Level(u8),
-}
-
-impl<'de> Deserialize<'de> for Gzip {
-    /// `true` (level 1), `false`, or a level from 1 to 9.
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected true, false, or a gzip level from 1 to 9")]
-        enum Setting {
-            Switch(bool),
-            Level(u8),
-        }
-        match Setting::deserialize(deserializer)? {
-            Setting::Switch(true) => Ok(Self::Level(1)),
-            Setting::Switch(false) => Ok(Self::Off),
-            Setting::Level(level @ 1..=9) => Ok(Self::Level(level)),
-            Setting::Level(_) => {
-                Err(serde::de::Error::custom("expected true, false, or a gzip level from 1 to 9"))
-            }
-        }
     }
 }
 

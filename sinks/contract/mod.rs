@@ -14,6 +14,7 @@ mod body;
 mod concern;
 mod destination;
 mod digest;
+mod encoding;
 mod event;
 pub mod from_json;
 mod grpc;
@@ -48,15 +49,15 @@ pub(crate) use body::write_json_string;
 pub use concern::{Concern, LaneView};
 pub use destination::{AnySink, Destination, Shown};
 pub use digest::{Digest, DigestDefaults, Telling};
+pub(crate) use encoding::COMPRESSION;
+pub use encoding::Encoding;
 pub(crate) use event::known_key;
 pub use event::{
     Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap,
     INCIDENT_TEXT_BYTES, Kind, Network, Owner, Stream, Undecodable, Value,
 };
 pub use grpc::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
-pub use http::{
-    AwsKeys, Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, SigV4, Signing, Tls,
-};
+pub use http::{AwsKeys, Http, HttpConnection, HttpReply, HttpRequest, Proof, SigV4, Signing, Tls};
 pub use kafka::{
     Acks, Compression, Content, Kafka, KafkaConnection, KafkaRecord, KafkaReply, KafkaRequest,
     Mechanism, Produced, Sasl,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Elasticsearch, Flavour, Index, index::data_stream};
 use crate::contract::{
-    Format, Gzip, Http, HttpReply, HttpRequest, Progress, Setup, SetupStep, Stream,
+    Encoding, Format, Http, HttpReply, HttpRequest, Progress, Setup, SetupStep, Stream,
 };
 
 const SETTINGS: &str = include_str!("../../deploy/siem/elasticsearch/component-settings.json");
@@ -143,7 +143,7 @@ impl Installation {
                 url,
                 headers: self.headers.clone(),
                 body,
-                gzip: Gzip::Off,
+                encoding: Encoding::Identity,
                 message_id: String::new(),
             }
         };

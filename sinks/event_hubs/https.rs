@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::message;
 use crate::contract::{
-    Batch, Body, Event, Gzip, Http, HttpConnection, HttpRequest, Limits, Prefixed, Proof, Sink,
+    Batch, Body, Encoding, Event, Http, HttpConnection, HttpRequest, Limits, Prefixed, Proof, Sink,
     Tls, write_json_string,
 };
 
@@ -58,7 +58,7 @@ impl Sink<Http> for ByHttps {
             url,
             headers,
             body,
-            gzip: Gzip::Off,
+            encoding: Encoding::Identity,
             message_id: String::new(),
         }
     }

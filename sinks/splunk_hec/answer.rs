@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{SplunkHec, settings::Ack};
 use crate::contract::{
-    Batch, Gzip, Http, HttpReply, HttpRequest, Protocol as _, Question, Verdict,
+    Batch, Encoding, Http, HttpReply, HttpRequest, Protocol as _, Question, Verdict,
 };
 
 /// Splunk Cloud answers a larger body with code 6 for object 0, and not with 413.
@@ -110,7 +110,7 @@ fn taken(sink: &SplunkHec, answer: &Answer, reply: &HttpReply, why: String) -> V
 /// is another batch. A load balancer that keeps us at one does so by its cookies.
 fn question(sink: &SplunkHec, reply: &HttpReply, id: u64) -> Question<Http> {
     let body = format!("{{\"acks\":[{id}]}}").into();
-    let mut request = sink.post(sink.url.ack(&sink.channel()), body, Gzip::Off);
+    let mut request = sink.post(sink.url.ack(&sink.channel()), body, Encoding::Identity);
     if let Some(cookies) = reply.cookies() {
         request.headers.insert(header::COOKIE, cookies);
     }

@@ -10,7 +10,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Uri, uri::PathAndQuery};
 use hyper_util::rt::TokioIo;
-use sidearm_sinks::contract::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
+use sidearm_sinks::contract::{Encoding, Grpc, GrpcConnection, GrpcReply, GrpcRequest};
 use tokio::{sync::Mutex, time::timeout};
 use tokio_rustls::TlsConnector;
 use tonic::{
@@ -132,10 +132,14 @@ where
 async fn call(channel: Channel, request: GrpcRequest) -> Result<GrpcReply, WireError> {
     let lost = |error: &dyn Error| WireError::ReplyLost(causes(error));
     let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(MAX_REPLY_BYTES);
-    client = client.accept_compressed(CompressionEncoding::Gzip);
-    if request.gzip {
-        client = client.send_compressed(CompressionEncoding::Gzip);
+    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+        client = client.accept_compressed(encoding);
     }
+    client = match request.encoding {
+        Encoding::Identity => client,
+        Encoding::Gzip(_) => client.send_compressed(CompressionEncoding::Gzip),
+        Encoding::Zstd(_) => client.send_compressed(CompressionEncoding::Zstd),
+    };
     client.ready().await.map_err(|error| lost(&error))?;
     let mut message = tonic::Request::new(request.message);
     *message.metadata_mut() = MetadataMap::from_headers(request.metadata);

@@ -5,7 +5,7 @@
 //! nor secrets: errors here end in logs. Requests come from `deliver.rs`, which judges the answers.
 
 use std::{
-    io::Write as _,
+    io::Write,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -14,8 +14,9 @@ use bytes::{Bytes, BytesMut};
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use reqwest::{Client, Response, redirect};
-use sidearm_sinks::contract::{Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof};
+use sidearm_sinks::contract::{Encoding, Http, HttpConnection, HttpReply, HttpRequest, Proof};
 use tokio::task::{spawn_blocking, yield_now};
+use zstd::stream::write::Encoder as ZstdEncoder;
 
 use super::{Attempt, Wire, WireError, entra, proxy, shared_access, signing, sigv4::Signer, tls};
 
@@ -79,11 +80,8 @@ impl HttpWire {
         if let Some(tokens) = &self.tokens {
             headers.insert(header::AUTHORIZATION, tokens.header().await?);
         }
-        let HttpRequest { method, url, shown_url, body, gzip, .. } = request;
-        let body = match gzip {
-            Gzip::Off => body,
-            Gzip::Level(level) => compressed(&body, level).await,
-        };
+        let HttpRequest { method, url, shown_url, body, encoding, .. } = request;
+        let body = compressed(body, encoding).await;
         if let Some(signer) = &self.signer {
             signer.sign(&method, &url, &mut headers, &body).await?;
         }
@@ -228,9 +226,12 @@ pub(crate) fn headers_of(
             headers.insert(header::AUTHORIZATION, hidden(token));
         }
     }
-    if let Gzip::Level(_) = request.gzip {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
+    let coding = match request.encoding {
+        Encoding::Identity => return Ok(headers),
+        Encoding::Gzip(_) => "gzip",
+        Encoding::Zstd(_) => "zstd",
+    };
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     Ok(headers)
 }
 
@@ -267,15 +268,30 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 /// Compresses in pieces and gives others their turn after each, rather than on a thread for such
 /// work: memory then comes from, and goes back to, the few threads that everything else runs on.
-async fn compressed(body: &[u8], level: u8) -> Bytes {
+async fn compressed(body: Bytes, encoding: Encoding) -> Bytes {
     // A power of two: the memory that one body gives back then fits the next.
-    let room = Vec::with_capacity((body.len() / 4).next_power_of_two());
-    let mut encoder = GzEncoder::new(room, Compression::new(level.into()));
+    let room = || Vec::with_capacity((body.len() / 4).next_power_of_two());
+    let small = match encoding {
+        Encoding::Identity => return body,
+        Encoding::Gzip(level) => {
+            let mut gzip = GzEncoder::new(room(), Compression::new(level.into()));
+            write_in_turns(&mut gzip, &body).await;
+            gzip.finish()
+        }
+        Encoding::Zstd(level) => {
+            let mut zstd = ZstdEncoder::new(room(), level.into()).expect("a level that there is");
+            write_in_turns(&mut zstd, &body).await;
+            zstd.finish()
+        }
+    };
+    small.expect("a vector takes every write").into()
+}
+
+async fn write_in_turns(encoder: &mut impl Write, body: &[u8]) {
     for piece in body.chunks(MAX_BYTES_COMPRESSED_A_TURN) {
         encoder.write_all(piece).expect("a vector takes every write");
         yield_now().await;
     }
-    encoder.finish().expect("a vector takes every write").into()
 }
 
 /// The causes of an error, outermost first, without the address: it may hold a secret.
@@ -312,7 +328,7 @@ mod tests {
             shown_url: "https://hooks.example.org/***".to_owned(),
             headers,
             body: Bytes::new(),
-            gzip: Gzip::Off,
+            encoding: Encoding::Identity,
             message_id: String::new(),
         };
         let echo = "Cannot POST /T01/SECRET?key=abcdef (/T01/SECRET) with 0f6c-token";
@@ -342,13 +358,18 @@ mod tests {
     #[tokio::test]
     async fn a_compressed_body_is_the_body() {
         use std::io::Read as _;
-        let body: Vec<u8> = b"{\"a\":1}".repeat(20_000);
-        for level in [1, 6, 9] {
-            let small = compressed(&body, level).await;
+        let body = Bytes::from(b"{\"a\":1}".repeat(20_000));
+        for encoding in [1, 6, 9].map(Encoding::Gzip) {
+            let small = compressed(body.clone(), encoding).await;
             assert!(small.len() < body.len() / 10);
             let mut whole = Vec::new();
             flate2::read::GzDecoder::new(&small[..]).read_to_end(&mut whole).expect("gzip");
             assert_eq!(whole, body);
+        }
+        for encoding in [1, 3, 19].map(Encoding::Zstd) {
+            let small = compressed(body.clone(), encoding).await;
+            assert!(small.len() < body.len() / 10);
+            assert_eq!(zstd::decode_all(&small[..]).expect("zstd"), body);
         }
     }
 }

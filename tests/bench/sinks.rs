@@ -52,7 +52,7 @@ pub(crate) fn rows(folder: &Path, at: &Stands<'_>) -> Vec<(String, String)> {
                  SharedAccessKeyName=send;SharedAccessKey=c2FtcGxl\""
             ),
         ),
-        ("webhook", format!("url = \"http://{http}\"\nbody = \"ndjson\"\ngzip = true")),
+        ("webhook", format!("url = \"http://{http}\"\nbody = \"ndjson\"\ncompression = \"gzip\"")),
         ("file", format!("path = {file}")),
     ];
     let formats = ["json", "text", "ecs", "ocsf", "ocsf_finding", "asim", "otlp", "cef", "leef"];
@@ -67,7 +67,7 @@ pub(crate) fn rows(folder: &Path, at: &Stands<'_>) -> Vec<(String, String)> {
         })
         .collect();
     rows.extend(formats.map(|format| {
-        let lines = format!("url = \"http://{http}\"\nbody = \"ndjson\"\ngzip = true");
+        let lines = format!("url = \"http://{http}\"\nbody = \"ndjson\"\ncompression = \"gzip\"");
         row(&format!("webhook, {format}"), "webhook", &format!("format = \"{format}\""), &lines)
     }));
     rows

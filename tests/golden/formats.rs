@@ -12,7 +12,15 @@ use crate::samples;
 const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/snapshots/formats");
 
 /// Those of a schema: KubeArmor's own JSON is what most sinks' snapshots show.
-const SCHEMAS: &[Format] = &[Format::Ecs, Format::Ocsf, Format::OcsfFinding, Format::Asim];
+const SCHEMAS: &[Format] = &[
+    Format::Ecs,
+    Format::Ocsf,
+    Format::OcsfFinding,
+    Format::Asim,
+    Format::Cef,
+    Format::Leef,
+    Format::Otlp,
+];
 
 #[test]
 fn every_format_writes_what_was_reviewed() {

@@ -155,7 +155,7 @@ fn http(request: &HttpRequest) -> String {
         let value = if value.is_sensitive() { "***" } else { value.to_str().expect("text") };
         writeln!(shown, "{name}: {value}").expect("a string takes every write");
     }
-    write!(shown, "gzip: {:?}\n\n{}", request.gzip, String::from_utf8_lossy(&request.body))
+    write!(shown, "encoding: {:?}\n\n{}", request.encoding, String::from_utf8_lossy(&request.body))
         .expect("a string takes every write");
     shown
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use sidearm::wire::{HttpWire, Wire as _, WireError};
 use sidearm_sinks::contract::{
-    Cloud, Entra, Gzip, HttpConnection, HttpReply, HttpRequest, Identity, IdentityKind, Proof,
+    Cloud, Encoding, Entra, HttpConnection, HttpReply, HttpRequest, Identity, IdentityKind, Proof,
     Secret, SecretUrl,
 };
 
@@ -48,7 +48,7 @@ async fn call(azure: &Azure, wire: &HttpWire) -> Result<HttpReply, WireError> {
         url,
         headers,
         body: Bytes::from_static(body.as_bytes()),
-        gzip: Gzip::Level(1),
+        encoding: Encoding::FASTEST_GZIP,
         message_id: String::new(),
     });
     let answer = answer.await;

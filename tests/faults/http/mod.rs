@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use sidearm::wire::{HttpWire, Wire as _, WireError};
 use sidearm_sinks::contract::{
-    Gzip, Http, HttpConnection, HttpReply, HttpRequest, Proof, Protocol as _, Secret, Signing,
+    Encoding, Http, HttpConnection, HttpReply, HttpRequest, Proof, Protocol as _, Secret, Signing,
     Verdict,
 };
 
@@ -36,7 +36,7 @@ fn request(base: &str) -> HttpRequest {
         shown_url: String::new(),
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"{\"a\":1}\n"),
-        gzip: Gzip::Off,
+        encoding: Encoding::Identity,
         message_id: "msg_1".to_owned(),
     }
 }
@@ -150,7 +150,11 @@ async fn a_body_goes_compressed_and_signed() {
     // One body is compressed at once, the other on a thread of its own.
     for bytes in [100, 1_000_000] {
         let body = Bytes::from("0123456789".repeat(bytes / 10));
-        let sent = HttpRequest { body: body.clone(), gzip: Gzip::Level(1), ..request(&server.url) };
+        let sent = HttpRequest {
+            body: body.clone(),
+            encoding: Encoding::FASTEST_GZIP,
+            ..request(&server.url)
+        };
         let reply = wire.call(sent).await.expect("an answer");
         assert_eq!(reply.status, 200);
         let seen = server.seen().pop().expect("a request");

@@ -84,6 +84,7 @@ impl Collector {
         let address = listener.local_addr().expect("an address");
         let service = LogsServiceServer::new(self.clone())
             .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
             .send_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let runtime = Runtime::new().expect("a runtime");
@@ -119,6 +120,7 @@ impl Collector {
         let read = match headers.get(header::CONTENT_ENCODING).map(|kind| kind.as_bytes()) {
             None => body.to_vec().as_slice().read_to_end(&mut plain),
             Some(b"gzip") => flate2::read::GzDecoder::new(body).read_to_end(&mut plain),
+            Some(b"zstd") => zstd::stream::copy_decode(body, &mut plain).map(|()| plain.len()),
             Some(_) => return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response(),
         };
         let Ok(request) = read

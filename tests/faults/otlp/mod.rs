@@ -86,13 +86,15 @@ fn ids(collector: &Collector) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn every_event_arrives_whole_by_either_way() {
-    for gzip in [true, false] {
+    for compression in ["none", "gzip", "zstd"] {
         let collector = Collector::new();
         let (grpc, _serving) = collector.by_grpc();
         let (http, _serving_http) = collector.by_http().await;
         for lines in [
-            format!("url = \"http://{grpc}\"\ngzip = {gzip}"),
-            format!("url = \"http://{http}\"\nprotocol = \"http\"\ngzip = {gzip}"),
+            format!("url = \"http://{grpc}\"\ncompression = \"{compression}\""),
+            format!(
+                "url = \"http://{http}\"\nprotocol = \"http\"\ncompression = \"{compression}\""
+            ),
         ] {
             for format in [Format::Native, Format::Json, Format::Text] {
                 let destination =
@@ -146,7 +148,7 @@ async fn every_answer_means_what_the_specification_says() {
 async fn a_message_above_the_servers_limit_is_halved() {
     let collector = Collector::new();
     let (address, _serving) = collector.by_grpc();
-    let destination = otlp(&format!("url = \"http://{address}\"\ngzip = false"));
+    let destination = otlp(&format!("url = \"http://{address}\"\ncompression = \"none\""));
     let line = format!(
         "{{\"Type\":\"MatchedPolicy\",\"UID\":0,\"PPID\":0,\"Data\":\"{}\"}}",
         "x".repeat(5 << 20)

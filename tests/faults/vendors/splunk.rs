@@ -91,7 +91,7 @@ async fn an_event_for_an_index_that_is_not_there_goes_alone() {
 async fn a_body_beyond_the_limit_is_halved_until_it_fits() {
     let settings = Settings { max_content_bytes: Some(8_000), ..Settings::default() };
     let splunk = Splunk::start(settings).await;
-    let rig = splunk.rig("splunk_hec.gzip = false\nbatch.wait = \"1s\"").await;
+    let rig = splunk.rig("splunk_hec.compression = \"none\"\nbatch.wait = \"1s\"").await;
     let count = publish(&rig);
     assert_eq!(rig.settled("siem", count).await, (count, 0));
     assert_eq!(splunk.taken().into_iter().collect::<BTreeSet<_>>(), ids());
