@@ -10,6 +10,7 @@ mod facts;
 mod fields;
 mod id;
 mod incident;
+mod moment;
 mod network;
 mod view;
 
@@ -24,6 +25,7 @@ pub use facts::Owner;
 pub use fields::{FIELDS, Field, FieldKind, Value};
 pub use id::EventId;
 pub use incident::INCIDENT_TEXT_BYTES;
+pub(crate) use moment::read_moment;
 pub use network::{Direction, Endpoint, Network};
 pub use view::Gap;
 pub(super) use view::{Own, rfc3339};

@@ -51,11 +51,11 @@ pub use destination::{AnySink, Destination, Shown};
 pub use digest::{Digest, DigestDefaults, Telling};
 pub(crate) use encoding::COMPRESSION;
 pub use encoding::Encoding;
-pub(crate) use event::known_key;
 pub use event::{
     Arrival, Direction, Endpoint, Event, EventId, FIELDS, Field, FieldKind, Gap,
     INCIDENT_TEXT_BYTES, Kind, Network, Owner, Stream, Undecodable, Value,
 };
+pub(crate) use event::{known_key, read_moment};
 pub use grpc::{Grpc, GrpcConnection, GrpcReply, GrpcRequest};
 pub use http::{AwsKeys, Http, HttpConnection, HttpReply, HttpRequest, Proof, SigV4, Signing, Tls};
 pub use kafka::{

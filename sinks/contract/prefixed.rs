@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::{Event, FIELDS, FieldKind, Value, did_you_mean};
+use super::{Event, FIELDS, Field, FieldKind, Value, did_you_mean};
 
 /// A field's value is cut here, in characters.
 const MAX_VALUE_CHARS: usize = 128;
@@ -119,11 +119,11 @@ fn literal(text: &str) -> Result<String, String> {
 }
 
 fn field_name(name: &str) -> Result<&'static str, String> {
-    let field = FIELDS.iter().find(|field| field.name == name).ok_or_else(|| {
+    let field = Field::named(name).ok_or_else(|| {
         let meant = did_you_mean(name, FIELDS.iter().map(|field| field.name));
         format!("expected the name of a field between {{{{ and }}}}, found \"{name}\"{meant}")
     })?;
-    match field.kind {
+    match field.kind() {
         FieldKind::Text | FieldKind::Number | FieldKind::Condition => Ok(field.name),
         FieldKind::List | FieldKind::Map => {
             Err(format!("expected a field of a single value, and \"{name}\" holds several"))

@@ -216,7 +216,7 @@ impl Extension<'_> {
         // The command line has no key, and is what an analyst looks for first.
         if !event.command().is_empty() {
             let field = if event.starts_program() { "Resource" } else { "Source" };
-            self.text("flexString2Label", 128, "commandLine");
+            self.label("flexString2", "commandLine");
             self.field("flexString2", MAX_TEXT, field, event.command());
         }
     }
@@ -241,7 +241,7 @@ impl Extension<'_> {
                 self.text(address, 15, &found.to_string());
             }
             Ok(IpAddr::V6(found)) => {
-                self.text(&format!("{address6}Label"), MAX_TEXT, label);
+                self.label(address6, label);
                 self.text(address6, 45, &found.to_string());
             }
             Err(_) => {}
@@ -260,7 +260,7 @@ impl Extension<'_> {
             let hash = text_of(event, "ResourceHash");
             self.field("fileHash", 255, "ResourceHash", hash);
         } else if !resource.is_empty() && !event.starts_program() {
-            self.text("flexString1Label", 128, "resource");
+            self.label("flexString1", "resource");
             self.field("flexString1", MAX_TEXT, "Resource", resource);
         }
     }
@@ -287,7 +287,9 @@ impl Extension<'_> {
     fn rest(&mut self) {
         self.own("Techniques", &self.event.mitre().join(","));
         let told = std::mem::take(&mut self.told);
-        untold::each(self.event, &told, |name, value| self.own(name, value));
+        untold::each(self.event, &told, |[name, part], value| {
+            self.pair(&[OWN, name, part], &visible(value));
+        });
         // Never empty and without a space: a space at the end of the last value would be lost.
         self.own("Stream", self.event.stream().name());
     }
@@ -301,7 +303,7 @@ impl Extension<'_> {
 
     fn custom(&mut self, key: &str, label: &str, field: &'static str, value: &str) {
         if !value.is_empty() {
-            self.text(&format!("{key}Label"), MAX_TEXT, label);
+            self.label(key, label);
         }
         self.field(key, MAX_CUSTOM, field, value);
     }
@@ -317,7 +319,7 @@ impl Extension<'_> {
     fn custom_number(&mut self, key: &str, label: &str, field: &'static str) {
         let number = number_of(self.event, field);
         if number != 0 {
-            self.text(&format!("{key}Label"), MAX_TEXT, label);
+            self.label(key, label);
             self.number(key, number);
         }
         self.told.push(field);
@@ -339,6 +341,11 @@ impl Extension<'_> {
         let value = visible(value);
         self.pair(&[key], &cut(&value, max));
         value.len() <= max
+    }
+
+    /// What a key of several meanings means here.
+    fn label(&mut self, key: &str, label: &str) {
+        self.pair(&[key, "Label"], label);
     }
 
     fn own(&mut self, name: &str, value: &str) {

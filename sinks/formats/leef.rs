@@ -38,7 +38,9 @@ pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
     line.network(event);
     line.digest(event);
     let told = std::mem::take(&mut line.told);
-    untold::each(event, &told, |name, value| line.own(name, value));
+    untold::each(event, &told, |[name, part], value| {
+        line.pair(&[OWN, name, part], &clean(value));
+    });
 }
 
 /// As much of a line of ours as fits into so many bytes, and still a line of ours: attributes that

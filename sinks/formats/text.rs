@@ -73,6 +73,10 @@ pub(crate) fn write_escaped(
     escaped: impl Fn(u8) -> Option<&'static str>,
 ) {
     let text = text.as_bytes();
+    // Looked at without a branch a byte, for nearly all text has nothing to escape.
+    if !text.iter().fold(false, |any, byte| any | escaped(*byte).is_some()) {
+        return out.extend_from_slice(text);
+    }
     let mut plain = 0;
     for (at, byte) in text.iter().enumerate() {
         if let Some(escape) = escaped(*byte) {

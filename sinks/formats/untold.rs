@@ -2,32 +2,46 @@
 
 use crate::contract::{Event, FIELDS, Value};
 
+/// A field's name, and behind it that of the part where it has parts: `Owner` and `Ref`. Both are
+/// needed, for `ExecEvent` has an `ExecID`.
+pub(super) type Name<'n> = [&'n str; 2];
+
 /// Hands `write` each of the event's own fields that is not empty and not among `told`, by its
-/// name in KubeArmor's JSON. The parts of `Owner` and `ExecEvent` go one by one (`OwnerName`),
-/// lists and free pairs as JSON.
-pub(super) fn each(event: &Event<'_>, told: &[&str], mut write: impl FnMut(&str, &str)) {
-    let own = FIELDS.iter().map(|field| field.name).filter(|name| is_own(name));
-    for name in own.filter(|name| !told.contains(name)) {
-        match event.field(name) {
-            Some(Value::Str(text)) if !text.is_empty() => write(name, text),
-            Some(Value::String(text)) if !text.is_empty() => write(name, &text),
-            Some(Value::Int(number)) if number != 0 => write(name, &number.to_string()),
-            Some(Value::List(items)) if !items.is_empty() => write(name, &list(&items)),
-            Some(Value::Map(pairs)) if matches!(name, "Owner" | "ExecEvent") => {
+/// name in KubeArmor's JSON. The parts of `Owner` and `ExecEvent` go one by one, lists and free
+/// pairs as JSON.
+pub(super) fn each(event: &Event<'_>, told: &[&str], mut write: impl FnMut(Name<'_>, &str)) {
+    for field in FIELDS.iter().filter(|field| field.is_own()) {
+        let (name, value) = (field.name, field.of(event));
+        let whole = [name, ""];
+        // What costs least is asked first: most fields are empty.
+        if is_empty(&value) || told.contains(&name) {
+            continue;
+        }
+        match value {
+            Value::Str(text) => write(whole, text),
+            Value::String(text) => write(whole, &text),
+            Value::Int(number) => write(whole, &number.to_string()),
+            Value::Bool(condition) => write(whole, &condition.to_string()),
+            Value::List(items) => write(whole, &list(&items)),
+            Value::Map(pairs) if matches!(name, "Owner" | "ExecEvent") => {
                 for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
-                    // `ExecEvent` has an `ExecID`.
-                    write(&format!("{name}{key}"), value);
+                    write([name, key], value);
                 }
             }
-            Some(Value::Map(pairs)) if !pairs.is_empty() => write(name, &object(pairs)),
-            _ => {}
+            Value::Map(pairs) => write(whole, &object(pairs)),
         }
     }
 }
 
-/// KubeArmor's fields begin with a capital, derived ones do not.
-fn is_own(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_uppercase())
+fn is_empty(value: &Value<'_>) -> bool {
+    match value {
+        Value::Str(text) => text.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Int(number) => *number == 0,
+        Value::Bool(condition) => !condition,
+        Value::List(items) => items.is_empty(),
+        Value::Map(pairs) => pairs.is_empty(),
+    }
 }
 
 fn list(items: &[&str]) -> String {

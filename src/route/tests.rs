@@ -243,7 +243,7 @@ fn every_field_can_be_asked_for() {
     // CEL keeps the word "namespace" for itself.
     for field in FIELDS.iter().filter(|field| field.name != "namespace") {
         let name = field.name;
-        let when = match field.kind {
+        let when = match field.kind() {
             FieldKind::Text => format!("{name} != 'no such text'"),
             FieldKind::Number => format!("{name} != -987654321"),
             FieldKind::Condition => format!("{name} || !{name}"),

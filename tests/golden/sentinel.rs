@@ -17,7 +17,7 @@ fn expected() -> BTreeMap<String, &'static str> {
     let own = FIELDS.iter().filter(|field| field.name.starts_with(char::is_uppercase));
     let own = own.map(|field| {
         let name = if field.name == "Type" { "EventType" } else { field.name };
-        let kind = match (field.kind, name) {
+        let kind = match (field.kind(), name) {
             (FieldKind::Number, "Timestamp" | "Lost") => "long",
             (FieldKind::Number, _) => "int",
             (FieldKind::Text, _) => "string",

@@ -1,6 +1,6 @@
 //! What an event means beyond its fields' letters.
 
-use super::{Event, view};
+use super::{Event, moment::read_moment, view};
 
 /// The workload a pod belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,9 @@ impl Event<'_> {
         const MICROS_PER_SECOND: i64 = 1_000_000;
         if let Some(gap) = self.gap() {
             return gap.to_us;
+        }
+        if let Some(moment) = read_moment(self.view.UpdatedTime) {
+            return moment;
         }
         if let Ok(moment) = self.view.UpdatedTime.parse::<jiff::Timestamp>() {
             return moment.as_microsecond();

@@ -31,7 +31,7 @@ fn is_whole(event: &Event<'_>, line: &str) -> Result<(), String> {
     let plain =
         |value: &str| text::visible_where(value, |c| !matches!(c, '\n' | '\r')).into_owned();
     let mut missing = Vec::new();
-    untold::each(event, &[], |name, value| {
+    untold::each(event, &[], |[name, part], value| {
         let expected = plain(value);
         let told = read.extension.values().any(|found| *found == expected)
             || read
@@ -42,7 +42,7 @@ fn is_whole(event: &Event<'_>, line: &str) -> Result<(), String> {
         let told = told || matches!(name, "Timestamp" | "ATags");
         // The space at the end of the last value is lost to any reader; ours never is last.
         if !told {
-            missing.push(format!("{name}={value:?}"));
+            missing.push(format!("{name}{part}={value:?}"));
         }
     });
     if missing.is_empty() { Ok(()) } else { Err(missing.join(", ")) }

@@ -98,10 +98,10 @@ fn line(event: &Event<'_>) -> String {
 fn is_whole(event: &Event<'_>, line: &str) -> Result<(), String> {
     let (version, _, attributes) = parse(line)?;
     let mut missing = Vec::new();
-    untold::each(event, &[], |name, value| {
+    untold::each(event, &[], |[name, part], value| {
         let plain = text::visible(value).replace('^', "\\x5e");
         if version != plain && !attributes.values().any(|found| *found == plain) {
-            missing.push(format!("{name}={value:?}"));
+            missing.push(format!("{name}{part}={value:?}"));
         }
     });
     if missing.is_empty() { Ok(()) } else { Err(missing.join(", ")) }
