@@ -317,7 +317,8 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "websocket",
-        help: "whether AMQP goes inside a WebSocket, by port 443. Default: false",
+        help: "whether AMQP goes inside a WebSocket, by port 443 and by a proxy where the \
+               environment names one (HTTPS_PROXY). Default: false",
     },
     Setting {
         key: "timeout",

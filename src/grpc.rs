@@ -2,11 +2,30 @@
 
 pub(crate) mod words;
 
+use std::io;
+
 use bytes::{Buf as _, BufMut as _, Bytes};
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    transport::{self, Channel, Endpoint},
 };
+
+/// A channel over one connection, which it never replaces behind our back.
+pub(crate) async fn over<IO>(io: IO, endpoint: Endpoint) -> Result<Channel, transport::Error>
+where
+    IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut io = Some(TokioIo::new(io));
+    let once = tower::service_fn(move |_: Uri| {
+        let io = io.take().ok_or_else(|| io::Error::other("the connection is over"));
+        std::future::ready(io)
+    });
+    endpoint.connect_with_connector(once).await
+}
 
 /// Messages as bytes, whatever they mean.
 #[derive(Debug, Clone, Copy, Default)]

@@ -29,7 +29,7 @@
 //! - `dead_letters`: what will never be accepted, and why
 //! - `lines`: where the last whole line of a file ends
 //! - [`wire`]: the only outgoing connections
-//! - `grpc`: what every gRPC client of ours shares
+//! - `grpc`, `tls`: what the connections to the relay and to destinations share
 //! - `ledger`, `meter`, [`status`]: what became of every event, and of every attempt
 //! - [`admin`]: metrics, health, status over HTTP
 //! - [`engine`]: the wiring: how all of it starts and ends
@@ -81,4 +81,5 @@ mod samples;
 pub mod status;
 #[cfg(test)]
 mod testing;
+mod tls;
 pub mod wire;

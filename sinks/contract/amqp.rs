@@ -263,6 +263,10 @@ impl Protocol for Amqp {
             body: body.freeze(),
         }
     }
+
+    fn tls(connection: &AmqpConnection) -> Option<&Tls> {
+        Some(&connection.tls)
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,11 @@ fn relay(reader: &mut Reader<'_>, environment: &Environment, relay: &RelayConfig
 
 /// The files a destination's connection will read: one that cannot be used is better told now.
 pub(super) fn tls(reader: &mut Reader<'_>, environment: &Environment, path: &str, tls: &Tls) {
+    if tls.insecure {
+        let message = "the destination's certificate is not checked, so whoever stands between can \
+                       read and change what is sent; tls.ca names an authority to trust instead";
+        reader.doubt(&join(path, "insecure"), path, message.to_owned());
+    }
     if files(reader, environment, path, tls) && environment.has_real_files() {
         for (key, why) in wrong_files(tls) {
             reader.problem(&join(path, key), None, why);

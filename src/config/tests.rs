@@ -285,6 +285,14 @@ fn what_is_perhaps_not_meant_so_is_told_and_no_mistake() {
         assert_eq!(doubts(&chat(lines)), Vec::<String>::new(), "{lines}");
     }
     assert_starts(
+        &doubts(
+            "[sinks.h]\nevent_hubs.connection_string = \"Endpoint=sb://n.servicebus.windows.net/;\
+                 SharedAccessKeyName=k;SharedAccessKey=c2FtcGxl\"\nevent_hubs.hub = \"h\"\n\
+                 event_hubs.tls.insecure = true\n",
+        ),
+        &["f.toml:4: sinks.h.event_hubs.tls.insecure: warning: the destination's certificate"],
+    );
+    assert_starts(
         &doubts(&chat(whole)),
         &["f.toml:3: sinks.c.template: warning: the body it writes does not name `count`"],
     );

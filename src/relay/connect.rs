@@ -7,8 +7,6 @@
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use http::Uri;
-use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -19,7 +17,10 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
 use super::tls::TlsFiles;
-use crate::{config::RelayConfig, grpc::words::causes};
+use crate::{
+    config::RelayConfig,
+    grpc::{self, words::causes},
+};
 
 /// Name, connection and TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -114,15 +115,10 @@ where
             "reading the relay's address \"{address}\": {why}; expected host:port"
         ))
     })?;
-    let mut io = Some(TokioIo::new(io));
-    let once = tower::service_fn(move |_: Uri| {
-        let io = io.take().ok_or_else(|| io::Error::other("the connection is over"));
-        std::future::ready(io)
-    });
-    endpoint
+    let endpoint = endpoint
         .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .connect_with_connector(once)
+        .initial_connection_window_size(WINDOW_BYTES);
+    grpc::over(io, endpoint)
         .await
         .map_err(|e| ConnectError(format!("greeting the relay at {address}: {}", causes(&e))))
 }

@@ -4,28 +4,17 @@
 //! refused is an outage like any other. TLS here is mutual: the relay takes any client whose
 //! certificate its own authority signed.
 
-use std::{
-    error::Error,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::aws_lc_rs,
-};
-use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer, ServerName, UnixTime,
-    pem::{self, PemObject as _},
-};
-use tokio::fs;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::{fs, task::spawn_blocking};
 
 use super::ConnectError;
-use crate::config::{RelayConfig, RelayTls, TlsMode};
+use crate::{
+    config::{RelayConfig, RelayTls, TlsMode},
+    tls::{Expected, Settings},
+};
 
 /// Where KubeArmor's own programs look, and where `kubearmor-client-certs` is best mounted.
 const FOLDER: &str = "/var/lib/kubearmor/tls";
@@ -65,29 +54,16 @@ impl TlsFiles {
     }
 
     /// Reads the files.
-    pub(super) async fn client_config(&self) -> Result<ClientConfig, ConnectError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(
-            self.roots().await?.into(),
-            provider.clone(),
-        )
-        .build()
-        .map_err(|error| unusable(&self.ca, &error))?;
-        let verifier: Arc<dyn ServerCertVerifier> =
-            if self.verify_name { verifier } else { Arc::new(ChainOnly(verifier)) };
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("aws-lc-rs offers TLS 1.2 and 1.3")
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let mut config = match &self.identity {
-            Some((cert, key)) => builder
-                .with_client_auth_cert(certificates(cert).await?, private_key(key).await?)
-                .map_err(|error| unusable(key, &error))?,
-            None => builder.with_no_client_auth(),
+    pub(super) async fn client_config(self) -> Result<ClientConfig, ConnectError> {
+        let read = move || {
+            let identity = self.identity.as_ref().map(|(cert, key)| (&**cert, &**key));
+            let expected = if self.verify_name { Expected::TheName } else { Expected::AnyName };
+            let settings = Settings { ca: Some(&self.ca), identity, expected, protocols: &[b"h2"] };
+            crate::tls::client_config(settings)
         };
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(config)
+        let read = spawn_blocking(read).await;
+        read.map_err(|_| ConnectError("shutting down".to_owned()))?
+            .map_err(|(_, why)| ConnectError(format!("preparing TLS with the relay: {why}")))
     }
 
     /// The name to look for: the configured one, else the host of the address.
@@ -104,14 +80,6 @@ impl TlsFiles {
                  relay.tls.server_name"
             ))
         })
-    }
-
-    async fn roots(&self) -> Result<RootCertStore, ConnectError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.ca).await? {
-            roots.add(certificate).map_err(|error| unusable(&self.ca, &error))?;
-        }
-        Ok(roots)
     }
 }
 
@@ -138,79 +106,9 @@ async fn any_exists(ca: &Path, tls: &RelayTls) -> Result<bool, ConnectError> {
 }
 
 async fn exists(path: &Path) -> Result<bool, ConnectError> {
-    fs::try_exists(path).await.map_err(|error| unusable(path, &error))
-}
-
-async fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
-    let text = read(path).await?;
-    let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(unusable(path, &pem::Error::NoItemsFound))
-        }
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unusable(path, &error)),
-    }
-}
-
-/// PKCS#1 (as KubeArmor writes it), PKCS#8 or SEC1.
-async fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ConnectError> {
-    PrivateKeyDer::from_pem_slice(&read(path).await?).map_err(|error| unusable(path, &error))
-}
-
-async fn read(path: &Path) -> Result<Vec<u8>, ConnectError> {
-    fs::read(path).await.map_err(|error| unusable(path, &error))
-}
-
-fn unusable(path: &Path, error: &dyn Error) -> ConnectError {
-    ConnectError(format!("reading {} for TLS with the relay: {error}", path.display()))
-}
-
-/// Checks the chain, the time and the signature, and forgives the name: certificates that a relay
-/// makes for itself carry none.
-#[derive(Debug)]
-struct ChainOnly(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for ChainOnly {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        // The chain is checked before the name, so whoever fails by name alone has passed.
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            checked => checked,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, cert, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, cert, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
+    fs::try_exists(path).await.map_err(|error| {
+        ConnectError(format!("preparing TLS with the relay: reading {}: {error}", path.display()))
+    })
 }
 
 #[cfg(test)]

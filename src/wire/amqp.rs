@@ -36,7 +36,7 @@ impl AmqpWire {
     /// # Errors
     /// [`WireError::Unusable`] names the address or the file that cannot be used.
     pub fn new(connection: &AmqpConnection) -> Result<Self, WireError> {
-        dial::check(connection).map_err(WireError::Unusable)?;
+        dial::check(connection)?;
         let tokens = match &connection.credential {
             Credential::Entra(entra) => Some(Tokens::new(entra, connection.timeout)),
             Credential::SharedAccess(_) => None,

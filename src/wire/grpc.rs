@@ -5,14 +5,12 @@
 //! the address looked up and the certificate files read afresh. A proxy that the environment names
 //! is asked for a tunnel.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use http::{Uri, uri::PathAndQuery};
-use hyper_util::rt::TokioIo;
 use sidearm_sinks::contract::{Encoding, Grpc, GrpcConnection, GrpcReply, GrpcRequest};
 use tokio::{sync::Mutex, time::timeout};
-use tokio_rustls::TlsConnector;
 use tonic::{
     Status,
     codec::CompressionEncoding,
@@ -21,7 +19,7 @@ use tonic::{
 };
 
 use super::{Attempt, Wire, WireError, proxy::tunnel, tls};
-use crate::grpc::{Raw, words::causes};
+use crate::grpc::{self, Raw, words::causes};
 
 /// What destinations know us by.
 const USER_AGENT: &str = concat!("sidearm/", env!("CARGO_PKG_VERSION"));
@@ -50,11 +48,12 @@ impl GrpcWire {
     /// # Errors
     /// [`WireError::Unusable`] names the certificate file that cannot be read or used.
     pub fn new(connection: &GrpcConnection) -> Result<Self, WireError> {
-        if connection.tls.insecure {
-            tracing::warn!("a destination's certificate is not checked: tls.insecure is on");
-        }
         if connection.url.is_tls() {
-            tls::client_config(&connection.tls, &[b"h2"]).map_err(WireError::Unusable)?;
+            let url: Uri =
+                connection.url.reveal().parse().map_err(|_| {
+                    WireError::Unusable("reading the address: expected a URL".into())
+                })?;
+            tls::check(&connection.tls, &tunnel::host_and_port(&url).0)?;
         }
         Ok(Self { connection: connection.clone(), kept: Mutex::default() })
     }
@@ -101,32 +100,16 @@ impl GrpcWire {
             .map_err(|error| not_sent(&error))?
             .user_agent(USER_AGENT)
             .map_err(|error| not_sent(&error))?;
-        if !self.connection.url.is_tls() {
-            return over(endpoint, io).await;
-        }
-        let tls = self.connection.tls.clone();
-        let config = tokio::task::spawn_blocking(move || tls::client_config(&tls, &[b"h2"])).await;
-        let config = config
-            .map_err(|_| WireError::NotSent("shutting down".to_owned()))?
-            .map_err(WireError::Unusable)?;
-        let (host, _) = tunnel::host_and_port(&url);
-        let name = tls::server_name(&self.connection.tls, &host).map_err(WireError::Unusable)?;
-        let tls = TlsConnector::from(Arc::new(config)).connect(name, io).await;
-        over(endpoint, tls.map_err(|error| not_sent(&error))?).await
+        let channel = match self.connection.url.is_tls() {
+            true => {
+                let (host, _) = tunnel::host_and_port(&url);
+                let io = tls::over(io, &self.connection.tls, &host, &[b"h2"]).await?;
+                grpc::over(io, endpoint).await
+            }
+            false => grpc::over(io, endpoint).await,
+        };
+        channel.map_err(|error| not_sent(&error))
     }
-}
-
-/// A channel over one connection, which it never replaces.
-async fn over<IO>(endpoint: Endpoint, io: IO) -> Result<Channel, WireError>
-where
-    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
-{
-    let mut io = Some(TokioIo::new(io));
-    let once = tower::service_fn(move |_: Uri| {
-        let io = io.take().ok_or_else(|| std::io::Error::other("the connection is over"));
-        std::future::ready(io)
-    });
-    endpoint.connect_with_connector(once).await.map_err(|error| WireError::NotSent(causes(&error)))
 }
 
 async fn call(channel: Channel, request: GrpcRequest) -> Result<GrpcReply, WireError> {

@@ -57,9 +57,6 @@ impl HttpWire {
     /// # Errors
     /// [`WireError::Unusable`] names the file that cannot be read or used.
     pub fn new(connection: &HttpConnection) -> Result<Self, WireError> {
-        if connection.tls.insecure {
-            tracing::warn!("a destination's certificate is not checked: tls.insecure is on");
-        }
         let current = Current::make(connection).map_err(WireError::Unusable)?;
         let signer = match &connection.proof {
             Some(Proof::SigV4(for_whom)) => Some(Signer::new(for_whom)),

@@ -58,9 +58,6 @@ impl KafkaWire {
     /// # Errors
     /// [`WireError::Unusable`] says which file or property cannot be used.
     pub fn new(sink: &str, connection: &KafkaConnection) -> Result<Self, WireError> {
-        if connection.tls.as_ref().is_some_and(|tls| tls.insecure) {
-            tracing::warn!(sink, "a destination's certificate is not checked: tls.insecure is on");
-        }
         let (sink, connection) = (Arc::from(sink), Arc::new(connection.clone()));
         let session = Session::open(&sink, &connection, Sets::Shared)?;
         Ok(Self {

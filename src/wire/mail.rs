@@ -7,19 +7,14 @@
 mod dialogue;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use rustls::ClientConfig;
 use sidearm_sinks::contract::{
     Mail, MailAnswer, MailConnection, MailReply, MailRequest, MailSecurity, MailStep,
 };
-use tokio::{net::TcpStream, task::spawn_blocking, time::timeout};
-use tokio_rustls::TlsConnector;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{Attempt, Wire, WireError, tls};
 use dialogue::{Capabilities, Dialogue};
@@ -56,12 +51,7 @@ impl MailWire {
                 tracing::warn!("mails are sent in the clear: security is \"off\"");
             }
             MailSecurity::Starttls | MailSecurity::On => {
-                if connection.tls.insecure {
-                    tracing::warn!(
-                        "a destination's certificate is not checked: tls.insecure is on"
-                    );
-                }
-                tls::client_config(&connection.tls, &[]).map_err(WireError::Unusable)?;
+                tls::check(&connection.tls, &connection.host)?;
             }
         }
         Ok(Self { connection: connection.clone() })
@@ -105,23 +95,19 @@ impl MailWire {
     /// Connects, encrypts as it was asked for, and learns what the server can do.
     async fn greet(&self) -> Result<(Dialogue, Capabilities), End> {
         let MailConnection { host, port, security, hello, .. } = &self.connection;
-        let config = match security {
-            MailSecurity::Off => None,
-            MailSecurity::Starttls | MailSecurity::On => Some(self.config().await?),
-        };
         let connect = TcpStream::connect((host.as_str(), *port));
         let tcp = timeout(MAX_CONNECT.min(self.connection.timeout / 2), connect)
             .await
             .map_err(|_| WireError::NotSent("no connection in time".to_owned()))?
             .map_err(|error| WireError::NotSent(error.to_string()))?;
         let mut dialogue = Dialogue::over(tcp);
-        if let (MailSecurity::On, Some(config)) = (security, &config) {
-            dialogue = self.encrypted(dialogue, config.clone()).await?;
+        if *security == MailSecurity::On {
+            dialogue = self.encrypted(dialogue).await?;
         }
         let greeting = dialogue.answer().await?;
         expect(&mut dialogue, MailStep::Hello, 220, greeting).await?;
         let mut capabilities = hello_of(&mut dialogue, hello).await?;
-        if let (MailSecurity::Starttls, Some(config)) = (security, config) {
+        if *security == MailSecurity::Starttls {
             if !capabilities.starttls {
                 dialogue.leave().await;
                 let why = "the server offers no STARTTLS, so it is sent nothing; where it speaks \
@@ -130,30 +116,16 @@ impl MailWire {
             }
             let answer = dialogue.command("STARTTLS").await?;
             expect(&mut dialogue, MailStep::Hello, 220, answer).await?;
-            dialogue = self.encrypted(dialogue, config).await?;
+            dialogue = self.encrypted(dialogue).await?;
             // What was said in the clear does not count.
             capabilities = hello_of(&mut dialogue, hello).await?;
         }
         Ok((dialogue, capabilities))
     }
 
-    async fn config(&self) -> Result<Arc<ClientConfig>, WireError> {
-        let settings = self.connection.tls.clone();
-        let config = spawn_blocking(move || tls::client_config(&settings, &[])).await;
-        let config = config.map_err(|_| WireError::NotSent("shutting down".to_owned()))?;
-        Ok(Arc::new(config.map_err(WireError::Unusable)?))
-    }
-
-    async fn encrypted(
-        &self,
-        dialogue: Dialogue,
-        config: Arc<ClientConfig>,
-    ) -> Result<Dialogue, WireError> {
-        let name = tls::server_name(&self.connection.tls, &self.connection.host)
-            .map_err(WireError::Unusable)?;
-        let stream = TlsConnector::from(config).connect(name, dialogue.into_stream()?).await;
-        let stream = stream.map_err(|error| WireError::NotSent(tls::why_no_handshake(&error)))?;
-        Ok(Dialogue::over(stream))
+    async fn encrypted(&self, dialogue: Dialogue) -> Result<Dialogue, WireError> {
+        let MailConnection { tls, host, .. } = &self.connection;
+        Ok(Dialogue::over(tls::over(dialogue.into_stream()?, tls, host, &[]).await?))
     }
 
     async fn authenticate(

@@ -37,11 +37,7 @@ impl SocketWire {
     /// [`WireError::Unusable`] names the file that cannot be read or used.
     pub fn new(connection: &SocketConnection) -> Result<Self, WireError> {
         if connection.transport == Transport::Tls {
-            if connection.tls.insecure {
-                tracing::warn!("a destination's certificate is not checked: tls.insecure is on");
-            }
-            tls::client_config(&connection.tls, &[]).map_err(WireError::Unusable)?;
-            tls::server_name(&connection.tls, &connection.host).map_err(WireError::Unusable)?;
+            tls::check(&connection.tls, &connection.host)?;
         }
         Ok(Self { connection: connection.clone(), line: Mutex::default() })
     }

@@ -1,24 +1,23 @@
 //! The connection to a hub: TCP, TLS within it, and a WebSocket within that where one is asked for.
 
-use std::{fmt, future::ready, io, sync::Arc};
+use std::{future::ready, io};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderValue, uri::Authority};
+use http::{HeaderValue, Uri, uri::Authority};
 use sidearm_sinks::contract::AmqpConnection;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, join},
-    net::TcpStream,
-    task::spawn_blocking,
-};
-use tokio_rustls::TlsConnector;
+use tokio::{io::join, net::TcpStream};
 use tokio_tungstenite::{
     client_async,
     tungstenite::{self, Message, client::IntoClientRequest as _},
 };
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
-use crate::wire::{WireError, tls};
+use crate::wire::{
+    WireError,
+    proxy::tunnel::{self, Io},
+    tls,
+};
 
 /// Where AMQP is found behind HTTP
 /// (<https://learn.microsoft.com/azure/event-hubs/event-hubs-amqp-protocol>).
@@ -29,10 +28,6 @@ const PROTOCOL: (&str, HeaderValue) = ("sec-websocket-protocol", HeaderValue::fr
 /// What AMQP is spoken over.
 pub(super) type Stream = Box<dyn Io>;
 
-pub(super) trait Io: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Io for T {}
-
 /// Where it goes.
 struct Way {
     is_tls: bool,
@@ -42,14 +37,10 @@ struct Way {
 
 /// # Errors
 /// The address is none, or a certificate file cannot be used.
-pub(super) fn check(connection: &AmqpConnection) -> Result<(), String> {
-    let way = way(connection)?;
+pub(super) fn check(connection: &AmqpConnection) -> Result<(), WireError> {
+    let way = way(connection).map_err(WireError::Unusable)?;
     if way.is_tls {
-        if connection.tls.insecure {
-            tracing::warn!("a destination's certificate is not checked: tls.insecure is on");
-        }
-        tls::client_config(&connection.tls, &[])?;
-        tls::server_name(&connection.tls, way.authority.host())?;
+        tls::check(&connection.tls, way.authority.host())?;
     }
     Ok(())
 }
@@ -74,18 +65,16 @@ fn way(connection: &AmqpConnection) -> Result<Way, String> {
     Ok(Way { is_tls, authority, port })
 }
 
-/// Connects.
+/// Connects; a WebSocket goes by the proxy that the environment names, as HTTP does.
 pub(super) async fn dial(connection: &AmqpConnection) -> Result<Stream, WireError> {
     let way = way(connection).map_err(WireError::Unusable)?;
-    let not_sent =
-        |error: io::Error| WireError::NotSent(format!("connecting to {}: {error}", way.authority));
-    let host = way.authority.host().trim_start_matches('[').trim_end_matches(']');
-    let tcp = TcpStream::connect((host, way.port)).await.map_err(not_sent)?;
-    // Outcomes are waited for, one by one.
-    tcp.set_nodelay(true).map_err(not_sent)?;
+    let stream = match connection.websocket {
+        true => tunnel::connect(&way.url()?).await?,
+        false => way.tcp().await?,
+    };
     let stream = match way.is_tls {
-        true => within_tls(connection, &way, tcp).await?,
-        false => Box::new(tcp),
+        true => Box::new(tls::over(stream, &connection.tls, way.authority.host(), &[]).await?),
+        false => stream,
     };
     match connection.websocket {
         true => within_websocket(&way, stream).await,
@@ -93,23 +82,26 @@ pub(super) async fn dial(connection: &AmqpConnection) -> Result<Stream, WireErro
     }
 }
 
-async fn within_tls(
-    connection: &AmqpConnection,
-    way: &Way,
-    tcp: TcpStream,
-) -> Result<Stream, WireError> {
-    let settings = connection.tls.clone();
-    let config = spawn_blocking(move || tls::client_config(&settings, &[])).await;
-    let config = config
-        .map_err(|_| WireError::NotSent("shutting down".to_owned()))?
-        .map_err(WireError::Unusable)?;
-    let name = tls::server_name(&connection.tls, way.authority.host());
-    let name = name.map_err(WireError::Unusable)?;
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-    let stream = stream.map_err(|error| {
-        WireError::NotSent(format!("speaking TLS with {}: {error}", way.authority))
-    })?;
-    Ok(Box::new(stream))
+impl Way {
+    async fn tcp(&self) -> Result<Stream, WireError> {
+        let not_sent = |error: io::Error| {
+            WireError::NotSent(format!("connecting to {}: {error}", self.authority))
+        };
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        let tcp = TcpStream::connect((host, self.port)).await.map_err(not_sent)?;
+        // Outcomes are waited for, one by one.
+        tcp.set_nodelay(true).map_err(not_sent)?;
+        Ok(Box::new(tcp))
+    }
+
+    /// As proxies know it.
+    fn url(&self) -> Result<Uri, WireError> {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let url = Uri::builder().scheme(scheme).authority(self.authority.clone());
+        url.path_and_query(PATH)
+            .build()
+            .map_err(|error| WireError::Unusable(format!("reading the hub's address: {error}")))
+    }
 }
 
 async fn within_websocket(way: &Way, stream: Stream) -> Result<Stream, WireError> {

@@ -3,7 +3,7 @@
 //! For protocols that are no plain HTTP/1 and so cannot be passed on by a proxy in any other way.
 //! What the server says at once, behind the proxy's own answer, is part of the connection.
 
-use std::{env, error::Error, future::pending, io, sync::Arc};
+use std::{env, error::Error, fmt, future::pending, io};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header};
@@ -15,14 +15,16 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use tokio_rustls::TlsConnector;
 
 use super::super::{WireError, http::with_causes, tls};
 
 /// Bytes there and back, whatever carries them.
-pub(in super::super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in super::super) trait Io:
+    AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin
+{
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Io for T {}
 
 /// Connects to where `url` says, by the proxy that the environment names for it.
 ///
@@ -47,15 +49,14 @@ pub(in super::super) async fn connect(url: &Uri) -> Result<Box<dyn Io>, WireErro
     if proxy.uri().scheme() != Some(&http::uri::Scheme::HTTPS) {
         return through(tcp, &proxy, &to).await;
     }
-    let ours = Tls::default();
-    let config = tokio::task::spawn_blocking(move || tls::client_config(&ours, &[b"http/1.1"]));
-    let config = config
-        .await
-        .map_err(|_| WireError::NotSent("shutting down".to_owned()))?
-        .map_err(WireError::Unusable)?;
-    let name = tls::server_name(&Tls::default(), &proxy_host).map_err(WireError::Unusable)?;
-    let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-    through(tls.map_err(|error| there(&error))?, &proxy, &to).await
+    let tls = tls::over(tcp, &Tls::default(), &proxy_host, &[b"http/1.1"]).await;
+    let tls = tls.map_err(|error| match error {
+        WireError::NotSent(why) => {
+            WireError::NotSent(format!("connecting to the proxy {}: {why}", proxy.uri()))
+        }
+        error => error,
+    })?;
+    through(tls, &proxy, &to).await
 }
 
 /// The host without brackets, and the port, of the scheme where none stands there.

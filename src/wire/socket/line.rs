@@ -14,10 +14,9 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
     net::{TcpStream, UdpSocket, lookup_host},
     sync::watch,
-    task::{JoinHandle, spawn_blocking},
+    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
-use tokio_rustls::TlsConnector;
 
 use crate::wire::{WireError, tls};
 
@@ -93,14 +92,7 @@ impl Line {
         if connection.transport == Transport::Tcp {
             return Ok(Self::over(tcp, socket));
         }
-        let settings = connection.tls.clone();
-        let config = spawn_blocking(move || tls::client_config(&settings, &[])).await;
-        let config = config
-            .map_err(|_| WireError::NotSent("shutting down".to_owned()))?
-            .map_err(WireError::Unusable)?;
-        let name = tls::server_name(&connection.tls, host).map_err(WireError::Unusable)?;
-        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-        let tls = tls.map_err(|error| failed(tls::why_no_handshake(&error)))?;
+        let tls = tls::over(tcp, &connection.tls, host, &[]).await?;
         Ok(Self::over(tls, socket))
     }
 

@@ -2,5 +2,6 @@
 
 mod amqp;
 mod environment;
+mod proxied;
 mod tokens;
 mod whole;

@@ -27,11 +27,21 @@ use fe2o3_amqp::{
         primitives::{SimpleValue, Symbol, Value},
     },
 };
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_amqp::read::SliceReader;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::JoinSet,
+};
+
+use tokio_tungstenite::{
+    accept_hdr_async,
+    tungstenite::{
+        Message as Frame,
+        handshake::server::{ErrorResponse, Request, Response},
+    },
 };
 
 use super::azure::is_signed;
@@ -126,6 +136,21 @@ impl Hub {
         Self { address, state, _task: task }
     }
 
+    /// Listens for WebSockets, at the one path and by the one protocol that the service knows; it
+    /// ends when what it answers is dropped.
+    pub(crate) async fn by_websocket(&self) -> (SocketAddr, JoinSet<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (mut task, hub) = (JoinSet::new(), self.address);
+        task.spawn(async move {
+            let mut all = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                all.spawn(websocket(stream, hub));
+            }
+        });
+        (address, task)
+    }
+
     /// What it does with the next transfers; afterwards it accepts.
     pub(crate) fn script(&self, acts: &[Act]) {
         self.with(|state| state.script = acts.iter().copied().collect());
@@ -174,6 +199,41 @@ impl State {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// Carries what frames hold to the hub and back, until one of the two ends.
+#[expect(clippy::result_large_err, reason = "the library's own answer to a handshake")]
+async fn websocket(stream: TcpStream, hub: SocketAddr) {
+    let greet = |request: &Request, mut answer: Response| {
+        let asks = request.headers().get("sec-websocket-protocol");
+        if request.uri().path() != "/$servicebus/websocket/" || asks.is_none_or(|it| it != "amqp") {
+            let mut refusal = ErrorResponse::new(None);
+            *refusal.status_mut() = http::StatusCode::NOT_FOUND;
+            return Err(refusal);
+        }
+        let protocol = http::HeaderValue::from_static("amqp");
+        answer.headers_mut().insert("sec-websocket-protocol", protocol);
+        Ok(answer)
+    };
+    let Ok(socket) = accept_hdr_async(stream, greet).await else { return };
+    let (mut send, mut frames) = socket.split();
+    let (mut read, mut write) = TcpStream::connect(hub).await.expect("the hub").into_split();
+    let there = async {
+        while let Some(Ok(frame)) = frames.next().await {
+            if frame.is_binary() && write.write_all(&frame.into_data()).await.is_err() {
+                break;
+            }
+        }
+    };
+    let back = async {
+        let mut bytes = vec![0; 4096];
+        while let Ok(read @ 1..) = read.read(&mut bytes).await {
+            if send.send(Frame::binary(bytes[..read].to_vec())).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! { () = there => {}, () = back => {} }
 }
 
 async fn connection(stream: TcpStream, state: Arc<Mutex<State>>) {

@@ -1,4 +1,5 @@
-//! Doubles of vendors that have no server to run: one file a vendor, strict as its pages are.
+//! Doubles of vendors that have no server to run, and of a proxy: one file each, strict as the
+//! vendor's pages are.
 //!
 //! A vendor's file is pure, a request in and an answer out, so that the sinks' own tests and those
 //! with a paused clock use it as well. Here it gets a socket, and answers of its own choosing may
@@ -13,6 +14,7 @@ pub(crate) mod google_chat;
 pub(crate) mod loki;
 pub(crate) mod mattermost;
 pub(crate) mod pagerduty;
+pub(crate) mod proxy;
 pub(crate) mod rocket_chat;
 pub(crate) mod slack;
 pub(crate) mod smtp;

@@ -3,7 +3,6 @@
 
 mod collector;
 mod proxied;
-mod proxy;
 
 use std::{collections::BTreeSet, time::Duration};
 

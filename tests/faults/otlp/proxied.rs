@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use super::{
-    collector::Collector,
-    proxy::{PASSWORD, Proxy, USER},
-};
+use super::collector::Collector;
 use crate::{
+    doubles::proxy::{PASSWORD, Proxy, USER},
     http::authority::{self, Authority},
     program::{away, send_test},
 };

@@ -145,9 +145,15 @@ async fn a_relay_that_wants_another_client_certificate_is_told() {
 async fn unreadable_files_are_told_by_name() {
     let (station, _authority) = station(&[NAME]).await;
     fs::write(station.file("key"), "no key").expect("a file");
-    refuses(&station, settings(&station, TlsMode::On), "/key for TLS with the relay").await;
+    refuses(&station, settings(&station, TlsMode::On), "/key: expected a private key, in PEM")
+        .await;
     fs::write(station.file("ca"), "no certificate").expect("a file");
-    refuses(&station, settings(&station, TlsMode::On), "/ca for TLS with the relay").await;
+    refuses(
+        &station,
+        settings(&station, TlsMode::On),
+        "/ca: expected one or more certificates, in PEM",
+    )
+    .await;
     fs::remove_file(station.file("ca")).expect("it was there");
-    refuses(&station, settings(&station, TlsMode::On), "/ca for TLS with the relay").await;
+    refuses(&station, settings(&station, TlsMode::On), "/ca: No such file").await;
 }

@@ -1,5 +1,5 @@
 //! A proxy that knows one thing: `CONNECT`, for who shows the right user and password, to one server
-//! behind it whatever its name is. It hands over what that server says first together with its own
+//! behind it whatever its name is. It hands over what a server says unasked together with its own
 //! answer, as a busy one does.
 
 use std::{
@@ -17,19 +17,28 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// Who may use it.
-pub(super) const USER: &str = "egress";
-pub(super) const PASSWORD: &str = "hunter2";
+pub(crate) const USER: &str = "egress";
+pub(crate) const PASSWORD: &str = "hunter2";
 
 /// The proxy; it ends when it is dropped.
-pub(super) struct Proxy {
-    pub(super) address: SocketAddr,
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     _task: JoinSet<()>,
 }
 
 impl Proxy {
-    /// `tls` is what the server behind it speaks, where it speaks TLS.
-    pub(super) async fn start(server: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
+    /// Before a server that speaks first; `tls` is what it speaks, where it speaks TLS.
+    pub(crate) async fn start(server: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self::before(Behind { server, tls, waits: false }).await
+    }
+
+    /// Before a server that says nothing until it is spoken to.
+    pub(crate) async fn before_one_that_waits(server: SocketAddr) -> Self {
+        Self::before(Behind { server, tls: None, waits: true }).await
+    }
+
+    async fn before(behind: Behind) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -37,22 +46,29 @@ impl Proxy {
         task.spawn(async move {
             while let Ok((caller, _)) = listener.accept().await {
                 // A caller that hangs up early ends its own connection only.
-                let _ = serve(caller, server, tls.clone(), &seen).await;
+                let _ = serve(caller, &behind, &seen).await;
             }
         });
         Self { address, asked, _task: task }
     }
 
     /// What it was asked to connect to, in order.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("held by nobody who panics").clone()
     }
 }
 
-async fn serve(
-    mut caller: TcpStream,
+/// The server behind a proxy.
+struct Behind {
     server: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
+    /// Whether it says nothing until it is spoken to.
+    waits: bool,
+}
+
+async fn serve(
+    mut caller: TcpStream,
+    behind: &Behind,
     asked: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
@@ -78,13 +94,17 @@ async fn serve(
         return caller.write_all(answer.as_bytes()).await;
     }
     const TAKEN: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
-    let behind = TcpStream::connect(server).await?;
-    match tls {
+    let mut server = TcpStream::connect(behind.server).await?;
+    match &behind.tls {
         Some(config) => {
             caller.write_all(TAKEN).await?;
-            carry(TlsAcceptor::from(config).accept(caller).await?, behind, &[]).await
+            carry(TlsAcceptor::from(config.clone()).accept(caller).await?, server, &[]).await
         }
-        None => carry(caller, behind, TAKEN).await,
+        None if behind.waits => {
+            caller.write_all(TAKEN).await?;
+            copy_bidirectional(&mut caller, &mut server).await.map(drop)
+        }
+        None => carry(caller, server, TAKEN).await,
     }
 }
 
