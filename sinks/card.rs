@@ -7,6 +7,7 @@
 pub(crate) mod attachment;
 pub(crate) mod chat;
 mod fit;
+pub(crate) mod guise;
 pub(crate) mod hook;
 mod telling;
 mod words;

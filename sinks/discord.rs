@@ -13,6 +13,7 @@ use crate::{
         Card, Fact, LINK_TEXT,
         chat::{self, Object, Product},
         colour, fitted,
+        guise::Members,
         hook::{self, Hooked},
         mark, utf16_len,
     },
@@ -52,7 +53,7 @@ fn facts() -> Facts {
         // Five in two seconds and webhook.
         rate_per_second: Some(2.5),
         digest: Some(chat::DIGEST),
-        settings: hook::SETTINGS,
+        settings: hook::SETTINGS_WITH_NAME,
         tls: true,
         example: "url = \"${env:DISCORD_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
@@ -205,6 +206,9 @@ struct Limited {
 }
 
 impl Hooked for Discord {
+    const MEMBERS: Members =
+        Members { username: Some("username"), icon_url: Some("avatar_url"), ..Members::NONE };
+
     /// Then the answer is the message, once it is posted.
     fn address(&self, url: &SecretUrl) -> String {
         let url = url.reveal();

@@ -16,7 +16,8 @@ use crate::{
     contract::{
         Batch, Body, Destination, DigestDefaults, Entry, Event, Facts, Format, Gravity, LINK,
         Limits, Link, Mail as Smtp, MailConnection, MailReply, MailRequest, MailSecurity, MailStep,
-        Protocol as _, Question, Secret, Setting, SettingError, Sink, Timeout, Tls, Verdict, read,
+        Pattern, Protocol as _, Question, Secret, Setting, SettingError, Sink, Timeout, Tls,
+        Verdict, read,
     },
     incident,
 };
@@ -41,6 +42,8 @@ pub(crate) struct Mail {
     server: Server,
     from: Mailbox,
     to: Recipients,
+    reply_to: Option<Mailbox>,
+    subject: Option<Pattern>,
     username: Option<String>,
     password: Option<Secret>,
     #[serde(default)]
@@ -106,6 +109,12 @@ const SETTINGS: &[Setting] = &[
     Setting { key: "server", help: "the server's name and port, as \"smtp.example.com:587\"" },
     Setting { key: "from", help: "the sender: \"sidearm@example.com\", or \"Name <address>\"" },
     Setting { key: "to", help: "the recipients, a list of at most 50, written likewise" },
+    Setting { key: "reply_to", help: "where answers go, written likewise. Default: to the sender" },
+    Setting {
+        key: "subject",
+        help: "literal text and fields: \"[{{ ClusterName }}] {{ PolicyName }}\". Default: what \
+               happened, and where",
+    },
     Setting { key: "username", help: "for servers that ask who we are, beside `password`" },
     Setting { key: "password", help: "its password" },
     Setting {
@@ -200,6 +209,15 @@ impl Mail {
         again(sent, waiting, reply)
     }
 
+    /// One line, whatever the text was.
+    fn subject(&self, event: &Event<'_>, card: &Card) -> String {
+        let text = match &self.subject {
+            Some(subject) => subject.complete(event, |c| !c.is_control()),
+            None => card.headline(),
+        };
+        incident::plain_line(&text, MAX_SUBJECT_CHARS)
+    }
+
     fn message(&self, event: &Event<'_>, card: &Card) -> String {
         let domain = self.from.domain();
         let thread = format!("<incident.{}@{domain}>", incident::short_key(event));
@@ -210,7 +228,10 @@ impl Mail {
         out.push_str(&format!("From: {}\r\n", self.from.header(6)));
         let to: Vec<_> = self.to.0.iter().map(|mailbox| mailbox.header(6)).collect();
         out.push_str(&format!("To: {}\r\n", to.join(",\r\n ")));
-        message::text_header("Subject", &subject(card), &mut out);
+        if let Some(reply_to) = &self.reply_to {
+            out.push_str(&format!("Reply-To: {}\r\n", reply_to.header(10)));
+        }
+        message::text_header("Subject", &self.subject(event, card), &mut out);
         // A message that tells of many has an id of its own, whatever event it shows.
         message::header("Message-ID", &format!("<{}@{domain}>", event.id()), &mut out);
         message::header("In-Reply-To", &thread, &mut out);
@@ -243,11 +264,6 @@ fn again(sent: &MailRequest, to: Vec<String>, reply: &MailReply) -> Verdict<Smtp
     let tries = u32::from(reply.step >= MailStep::Recipients);
     let request = MailRequest { to, again: sent.again + tries, ..sent.clone() };
     Verdict::Ask(Question { request, wait: TRY_AGAIN_AFTER, give_up: GIVE_UP })
-}
-
-/// One line, whatever the text was.
-fn subject(card: &Card) -> String {
-    incident::plain_line(&card.headline(), MAX_SUBJECT_CHARS)
 }
 
 /// A table of the facts under the title, with the gravity's colour.

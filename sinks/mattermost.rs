@@ -8,6 +8,7 @@ use crate::{
     card::{
         Card, attachment,
         chat::{self, Object, Product},
+        guise::Members,
         hook::{self, Hooked},
         utf16_len,
     },
@@ -32,7 +33,7 @@ fn facts() -> Facts {
         // A server that limits at all takes 10 a second unless told otherwise.
         rate_per_second: Some(5.0),
         digest: Some(chat::DIGEST),
-        settings: hook::SETTINGS,
+        settings: hook::SETTINGS_LIKE_SLACK,
         tls: true,
         example: "url = \"${env:MATTERMOST_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
@@ -64,6 +65,8 @@ struct Refusal {
 }
 
 impl Hooked for Mattermost {
+    const MEMBERS: Members = Members::LIKE_SLACK;
+
     fn verdict(&self, reply: &HttpReply) -> Verdict<Http> {
         let why = reply.summary();
         match serde_json::from_slice::<Refusal>(&reply.body) {

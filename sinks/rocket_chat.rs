@@ -9,6 +9,7 @@ use crate::{
     card::{
         Card, attachment,
         chat::{self, Object, Product},
+        guise::Members,
         hook::{self, Hooked},
         utf16_len,
     },
@@ -32,7 +33,7 @@ fn facts() -> Facts {
         // Nothing is published for integrations; a person reads no faster.
         rate_per_second: Some(1.0),
         digest: Some(chat::DIGEST),
-        settings: hook::SETTINGS,
+        settings: hook::SETTINGS_LIKE_SLACK,
         tls: true,
         example: "url = \"${env:ROCKET_CHAT_WEBHOOK_URL}\"\n",
         sample_secrets: &[(
@@ -67,6 +68,8 @@ struct Answer {
 }
 
 impl Hooked for RocketChat {
+    const MEMBERS: Members = Members::LIKE_SLACK;
+
     fn verdict(&self, reply: &HttpReply) -> Verdict<Http> {
         let why = reply.summary();
         let is_success = (200..=299).contains(&reply.status);

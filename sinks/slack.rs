@@ -12,7 +12,10 @@ use http::{HeaderMap, header};
 use serde::Deserialize;
 
 use crate::{
-    card::chat::{self, Form, Object, Product},
+    card::{
+        chat::{self, Form, Object, Product},
+        guise::{Guise, Icon, Members, Name},
+    },
     contract::{
         Batch, Body, Concern, Destination, Entry, Event, Facts, Format, HEADERS, Http,
         HttpConnection, HttpReply, HttpRequest, LINK, LaneView, Link, Prefixed, Secret, SecretUrl,
@@ -32,6 +35,8 @@ pub(crate) struct Slack {
     url: Option<SecretUrl>,
     token: Option<Secret>,
     channel: Option<Prefixed>,
+    username: Option<Name>,
+    icon: Option<Icon>,
     #[serde(default)]
     body: Form,
     link: Option<Link>,
@@ -41,6 +46,8 @@ pub(crate) struct Slack {
     timeout: Timeout,
     #[serde(default)]
     tls: Tls,
+    #[serde(skip)]
+    guise: Guise,
     /// `headers`, checked, and the token's.
     #[serde(skip)]
     checked_headers: HeaderMap,
@@ -50,6 +57,11 @@ fn build(table: toml::de::ValueDeserializer<'_>) -> Result<Destination, SettingE
     let mut sink: Slack = read(table)?;
     sink.one_way()?;
     sink.checked_headers = headers(&sink.headers)?;
+    sink.guise = Guise { channel: None, username: sink.username.take(), icon: sink.icon.take() };
+    if sink.url.is_some() {
+        // A webhook's own app decides.
+        sink.guise.check(Members::NONE)?;
+    }
     if let Some(token) = &sink.token {
         sink.checked_headers.insert(header::AUTHORIZATION, bearer(token)?);
     }
@@ -91,6 +103,15 @@ const SETTINGS: &[Setting] = &[
         help: "with `token`: the channel's id or name; literal text, then fields: \
                \"alerts-{{ NamespaceName }}\"",
     },
+    Setting {
+        key: "username",
+        help: "with `token`, and its scope chat:write.customize: the name shown instead of the \
+               bot's",
+    },
+    Setting {
+        key: "icon",
+        help: "likewise, the picture: an https:// address, or an emoji as \":shield:\"",
+    },
     chat::BODY,
     LINK,
     HEADERS,
@@ -104,6 +125,7 @@ impl Sink<Http> for Slack {
         if let Some(channel) = &self.channel {
             message.insert("channel".into(), channel.complete(event, in_a_channel).into());
         }
+        self.guise.put_on(Members::LIKE_SLACK, &mut message);
         chat::push(&message, record);
     }
 

@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 use crate::{
     CATALOGUE,
     contract::{
-        BatchBuilder, Body, Destination, Digest, Event, Format, Http, HttpRequest, Sink, Telling,
-        Verdict, acts, samples,
+        BatchBuilder, Body, Destination, Digest, Event, Format, Http, HttpRequest, SettingError,
+        Sink, Telling, Verdict, acts, samples,
         testing::{answered, asked, table, with_digest, with_sample},
     },
 };
@@ -47,20 +47,27 @@ const DOUBLES: [(&str, Answers); 6] = [
     ("rocket_chat", rocket_chat::answer),
 ];
 
+/// A chat by its own example, with further lines.
+fn built(name: &str, more: &str) -> Result<Box<dyn Sink<Http>>, SettingError> {
+    let entry = CATALOGUE.iter().find(|entry| (entry.facts)().name == name).expect(name);
+    let facts = (entry.facts)();
+    let lines =
+        facts.sample_secrets.iter().fold(facts.example.to_owned(), |lines, (key, value)| {
+            lines.replace(&format!("${{env:{key}}}"), value)
+        });
+    match (entry.build)(table(&format!("{lines}{more}")))? {
+        Destination::Http(sink) => Ok(sink),
+        _ => panic!("{name} is spoken to by HTTP"),
+    }
+}
+
 fn pairs(more: &str) -> Vec<Pair> {
-    let pair = |&(name, answers): &(&'static str, Answers)| {
-        let entry = CATALOGUE.iter().find(|entry| (entry.facts)().name == name).expect(name);
-        let facts = (entry.facts)();
-        let lines =
-            facts.sample_secrets.iter().fold(facts.example.to_owned(), |lines, (key, v)| {
-                lines.replace(&format!("${{env:{key}}}"), v)
-            });
-        let Ok(Destination::Http(sink)) = (entry.build)(table(&format!("{lines}{more}"))) else {
-            panic!("{name} is spoken to by HTTP");
-        };
-        Pair { name, sink, answers }
-    };
-    DOUBLES.iter().map(pair).collect()
+    DOUBLES.iter().map(|(name, answers)| pair(name, *answers, more)).collect()
+}
+
+fn pair(name: &'static str, answers: Answers, more: &str) -> Pair {
+    let sink = built(name, more).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    Pair { name, sink, answers }
 }
 
 impl Pair {
@@ -288,6 +295,39 @@ fn a_whole_body_goes_as_it_is_and_what_is_none_as_text() {
                 assert!(sent(&huge).contains("is too large"), "{}", pair.name);
             }
         });
+    }
+}
+
+#[test]
+fn a_chat_shows_a_message_as_it_is_told_where_its_product_has_a_place_for_that() {
+    const NAMED: &str = "username = \"KubeArmor\"\nicon = \"https://example.com/i.png\"\n";
+    const ELSEWHERE: &str = "channel = \"soc\"\nicon = \":shield:\"\n";
+    const PICTURE: &str = "https://example.com/i.png";
+    for ((name, answers), more, members) in [
+        (DOUBLES[2], NAMED, [("username", "KubeArmor"), ("avatar_url", PICTURE)]),
+        (DOUBLES[4], NAMED, [("username", "KubeArmor"), ("icon_url", PICTURE)]),
+        (DOUBLES[4], ELSEWHERE, [("channel", "soc"), ("icon_emoji", ":shield:")]),
+        (DOUBLES[5], ELSEWHERE, [("channel", "soc"), ("icon_emoji", ":shield:")]),
+    ] {
+        with_sample("alert-nasty-text", |event| {
+            let pair = pair(name, answers, more);
+            let request = pair.request(event, Format::Native, "");
+            assert_eq!(pair.taken(&request), Ok(()));
+            let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+            for (member, value) in members {
+                assert_eq!(body[member], value, "{name}");
+            }
+        });
+    }
+    for (name, more, key) in [
+        ("teams", NAMED, "username"),
+        ("google_chat", ELSEWHERE, "channel"),
+        ("discord", "icon = \":shield:\"", "icon"),
+        ("slack", "username = \"KubeArmor\"", "username"),
+        ("mattermost", "icon = \"http://example.com/i.png\"", "icon"),
+        ("mattermost", "channel = \"\"", "channel"),
+    ] {
+        assert_eq!(built(name, more).err().expect(name).path, key, "{name}");
     }
 }
 

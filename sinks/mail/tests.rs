@@ -132,6 +132,32 @@ fn every_answer_has_its_verdict() {
 }
 
 #[test]
+fn a_subject_of_ones_own_is_one_line_and_answers_go_where_they_are_meant_to() {
+    let sink = mail(
+        "subject = \"[{{ ClusterName }}] {{ PolicyName }}: {{ Message }}\"\n\
+         reply_to = \"SOC, night shift <soc@example.com>\"",
+    );
+    let sink = sink.expect("a table");
+    with_event(&EVENT.replace("näme", "name"), |event| {
+        let headers = headers(&written(&*sink, &event, Format::Native, b""));
+        let found = |name: &str| {
+            let mut all = headers.iter().filter(|(found, _)| found == name);
+            (all.next().map(|(_, value)| value.as_str()), all.count())
+        };
+        let subject = "[c] no-apt: name <b>__Bcc: victim@evil.example";
+        assert_eq!(found("Subject"), (Some(subject), 0));
+        assert_eq!(found("Reply-To"), (Some("\"SOC, night shift\" <soc@example.com>"), 0));
+        assert_eq!(found("Bcc"), (None, 0));
+    });
+    for (lines, key) in
+        [("subject = \"{{ Polcy }}\"", "subject"), ("reply_to = \"soc\"", "reply_to")]
+    {
+        let error = mail(lines).err().expect(lines);
+        assert_eq!(error.path, key, "{lines}");
+    }
+}
+
+#[test]
 fn one_refused_recipient_takes_the_mail_from_no_other() {
     let sink = mail("").expect("a table");
     let (one, refused_for_now) = (batch(1, 1), [("b@example.com", 450)]);
