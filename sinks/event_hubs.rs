@@ -138,11 +138,15 @@ impl Place {
             Some(Access::Token(token)) => {
                 Credential::SharedAccess(SharedAccess::Token(token.clone()))
             }
-            None => Credential::Entra(Entra {
-                scope: SCOPE.to_owned(),
-                identity: identity.unwrap_or_default(),
-                cloud: Cloud::of_host(&self.namespace.host),
-            }),
+            None => Credential::Entra(self.entra(identity)),
+        }
+    }
+
+    fn entra(&self, identity: Option<Identity>) -> Entra {
+        Entra {
+            scope: SCOPE.to_owned(),
+            identity: identity.unwrap_or_default(),
+            cloud: Cloud::of_host(&self.namespace.host),
         }
     }
 }
@@ -199,8 +203,8 @@ fn by_amqp(sink: EventHubs, place: &Place) -> Result<ByAmqp, SettingError> {
     Ok(ByAmqp { connection, partition_key: sink.partition_key, envelope: sink.envelope })
 }
 
-/// The Kafka endpoint knows a connection string as a user's password
-/// (<https://learn.microsoft.com/azure/event-hubs/azure-event-hubs-apache-kafka-overview>).
+/// The Kafka endpoint knows a connection string as a user's password, and Entra's tokens by
+/// OAUTHBEARER (<https://learn.microsoft.com/azure/event-hubs/azure-event-hubs-apache-kafka-overview>).
 fn by_kafka(sink: EventHubs, place: &Place) -> Result<ByKafka, SettingError> {
     if sink.websocket {
         return Err(SettingError::at(
@@ -220,22 +224,20 @@ fn by_kafka(sink: EventHubs, place: &Place) -> Result<ByKafka, SettingError> {
             "expected none beside protocol = \"kafka\": each broker has a name of its own",
         ));
     }
-    let Some(given) = &sink.connection_string else {
-        return Err(SettingError::at(
-            "connection_string",
-            "expected this beside protocol = \"kafka\"; identities of Entra go by amqp or https",
-        ));
+    let sasl = match &sink.connection_string {
+        Some(given) => Sasl::Password {
+            mechanism: Mechanism::Plain,
+            username: "$ConnectionString".to_owned(),
+            password: given.whole.clone(),
+        },
+        None => Sasl::Entra(place.entra(sink.identity)),
     };
     let port = place.namespace.port.unwrap_or(if place.emulator { 9092 } else { 9093 });
     let connection = KafkaConnection {
         brokers: vec![format!("{}:{port}", place.namespace.host)],
         compression: Compression::Gzip,
         tls: (!place.emulator).then(|| sink.tls.clone()),
-        sasl: Some(Sasl::Password {
-            mechanism: Mechanism::Plain,
-            username: "$ConnectionString".to_owned(),
-            password: given.whole.clone(),
-        }),
+        sasl: Some(sasl),
         timeout: sink.timeout.map_or(PATIENCE_BY_KAFKA, |timeout| timeout.0),
         max_message_bytes: 1_000_000,
         properties: kafka::properties(),

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, io::Write as _, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Batch, EventId, Protocol, Secret, SecretUrl, Shown, Tls, Verdict};
+use super::{Batch, Entra, EventId, Protocol, Secret, SecretUrl, Shown, Tls, Verdict};
 
 /// The protocol of Kafka, and of what speaks like it.
 #[derive(Debug)]
@@ -283,6 +283,8 @@ pub enum Sasl {
         /// How the token server is trusted.
         tls: Tls,
     },
+    /// A token of Microsoft Entra, as Event Hubs takes it.
+    Entra(Entra),
 }
 
 /// How a password is shown to the broker.

@@ -216,6 +216,16 @@ fn by_kafka_the_connection_string_is_the_password_and_the_hub_the_topic() {
         let error = refused(&format!("{KEY}hub = \"h\"\nprotocol = \"kafka\"\n{more}"));
         assert_eq!(error.path, path);
     }
-    let error = refused("namespace = \"n.net\"\nhub = \"h\"\nprotocol = \"kafka\"");
-    assert_eq!(error.path, "connection_string");
+    let by_identity =
+        "namespace = \"n.net\"\nhub = \"h\"\nprotocol = \"kafka\"\nidentity.kind = \"managed\"";
+    let Ok(Destination::Kafka(sink)) = build(table(by_identity)) else { panic!("a hub by Kafka") };
+    let connection = sink.connection();
+    assert_eq!(
+        (connection.brokers, connection.tls.is_some()),
+        (vec!["n.net:9093".to_owned()], true)
+    );
+    match connection.sasl {
+        Some(Sasl::Entra(entra)) => assert_eq!(entra.scope, SCOPE),
+        other => panic!("{other:?}"),
+    }
 }

@@ -46,7 +46,7 @@ impl Shared {
         let secrets = match &connection.sasl {
             Some(Sasl::Password { password, .. }) => vec![password.reveal().to_owned()],
             Some(Sasl::Bearer { client_secret, .. }) => vec![client_secret.reveal().to_owned()],
-            None => Vec::new(),
+            Some(Sasl::Entra(_)) | None => Vec::new(),
         };
         Self {
             sink,

@@ -81,7 +81,7 @@ fn security(connection: &KafkaConnection, config: &mut ClientConfig) {
                 .set("sasl.username", username)
                 .set("sasl.password", password.reveal());
         }
-        Some(Sasl::Bearer { .. }) => {
+        Some(Sasl::Bearer { .. } | Sasl::Entra(_)) => {
             config.set("sasl.mechanism", "OAUTHBEARER");
         }
     }

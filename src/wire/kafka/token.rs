@@ -1,4 +1,5 @@
-//! A token of OAuth 2 by client credentials, fetched when the producer wants a new one.
+//! A token of OAuth 2, by client credentials or of Microsoft Entra, fetched when the producer wants
+//! a new one.
 //!
 //! The producer's own thread asks and waits; the request itself runs on the engine's runtime.
 
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use sidearm_sinks::contract::{Sasl, Secret, SecretUrl, Tls};
 use tokio::runtime::Handle;
 
-use crate::wire::{proxy, tls};
+use crate::wire::{WireError, entra, proxy, tls};
 
 /// How long one token may take; the producer's reports wait as long.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -31,12 +32,24 @@ pub(super) enum NoToken {
 /// The way to tokens.
 #[derive(Debug)]
 pub(super) struct Tokens {
+    source: Source,
+    runtime: Handle,
+}
+
+#[derive(Debug)]
+enum Source {
+    Server(Server),
+    Entra(entra::Tokens),
+}
+
+/// A server that gives tokens for client credentials.
+#[derive(Debug)]
+struct Server {
     url: SecretUrl,
     client_id: String,
     client_secret: Secret,
     scope: Option<String>,
     tls: Tls,
-    runtime: Handle,
 }
 
 #[derive(Deserialize)]
@@ -48,23 +61,48 @@ struct Answer {
 impl Tokens {
     /// Nothing where the proof is no token.
     pub(super) fn new(sasl: &Sasl) -> Option<Self> {
-        let Sasl::Bearer { token_url, client_id, client_secret, scope, tls } = sasl else {
-            return None;
+        let source = match sasl {
+            Sasl::Password { .. } => return None,
+            Sasl::Bearer { token_url, client_id, client_secret, scope, tls } => {
+                Source::Server(Server {
+                    url: token_url.clone(),
+                    client_id: client_id.clone(),
+                    client_secret: client_secret.clone(),
+                    scope: scope.clone(),
+                    tls: tls.clone(),
+                })
+            }
+            Sasl::Entra(entra) => Source::Entra(entra::Tokens::new(entra, WITHIN)),
         };
-        Some(Self {
-            url: token_url.clone(),
-            client_id: client_id.clone(),
-            client_secret: client_secret.clone(),
-            scope: scope.clone(),
-            tls: tls.clone(),
-            runtime: Handle::try_current().ok()?,
-        })
+        Some(Self { source, runtime: Handle::try_current().ok()? })
     }
 
     /// Fetches one; blocks. Never called on a thread of the runtime.
     pub(super) fn fetch(&self) -> Result<OAuthToken, NoToken> {
+        match &self.source {
+            Source::Server(server) => self.runtime.block_on(server.token()),
+            Source::Entra(tokens) => self.runtime.block_on(of_entra(tokens)),
+        }
+    }
+}
+
+async fn of_entra(tokens: &entra::Tokens) -> Result<OAuthToken, NoToken> {
+    let token = tokens.token().await.map_err(|error| match error {
+        WireError::Unusable(why) => NoToken::Refused(why),
+        error => NoToken::Trouble(error.to_string()),
+    })?;
+    Ok(OAuthToken {
+        token: token.token.secret().to_owned(),
+        // The token says who we are; the producer only wants something here.
+        principal_name: "sidearm".to_owned(),
+        lifetime_ms: token.expires_on.unix_timestamp().saturating_mul(1_000),
+    })
+}
+
+impl Server {
+    async fn token(&self) -> Result<OAuthToken, NoToken> {
         let told = |why| format!("fetching a token from {}: {why}", self.url);
-        let answer = self.runtime.block_on(self.ask()).map_err(|no_token| match no_token {
+        let answer = self.ask().await.map_err(|no_token| match no_token {
             NoToken::Refused(why) => NoToken::Refused(told(why)),
             NoToken::Trouble(why) => NoToken::Trouble(told(why)),
         })?;

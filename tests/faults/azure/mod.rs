@@ -2,6 +2,7 @@
 
 mod amqp;
 mod environment;
+mod kafka;
 mod proxied;
 mod tokens;
 mod whole;
