@@ -9,7 +9,7 @@ mod settings;
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 use crate::contract::{
     Acks, Batch, Body, Compression, Content, Destination, Entry, Event, Facts, Format, Kafka,
@@ -157,7 +157,7 @@ impl Sink<Kafka> for KafkaSink {
             None => default_topic(event.stream()).into(),
         };
         let key = self.key.of(event);
-        KafkaRecord::write(&topic, content(&body), key.as_bytes(), body.bytes, record);
+        KafkaRecord::write(&topic, Content::of(body.is_json()), key.as_bytes(), body.bytes, record);
     }
 
     fn request(&self, batch: &Batch) -> KafkaRequest {
@@ -194,14 +194,6 @@ fn default_topic(stream: Stream) -> &'static str {
         Stream::Log => "kubearmor-syslogs",
         Stream::Message => "kubearmor-messages",
     }
-}
-
-fn content(body: &Body<'_>) -> Content {
-    let is_json = match body.format {
-        Format::Template => serde_json::from_slice::<IgnoredAny>(body.bytes).is_ok(),
-        format => format.is_json(),
-    };
-    if is_json { Content::Json } else { Content::Text }
 }
 
 #[cfg(test)]

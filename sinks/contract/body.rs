@@ -23,6 +23,14 @@ impl<'a> Body<'a> {
         Self { format, bytes, counts: false }
     }
 
+    /// Whether it is JSON: by its format, or by what a template wrote.
+    pub fn is_json(&self) -> bool {
+        match self.format {
+            Format::Template => serde_json::from_slice::<IgnoredAny>(self.bytes).is_ok(),
+            format => format.is_json(),
+        }
+    }
+
     /// It as text; bytes that are none become marks.
     pub fn text(&self) -> Cow<'a, str> {
         match std::str::from_utf8(self.bytes) {
@@ -34,14 +42,13 @@ impl<'a> Body<'a> {
     /// Appends it as one JSON value on one line: as it is where it is JSON, else as a JSON string.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self.format {
-            format if format.is_json() => out.extend_from_slice(self.bytes),
+            _ if !self.is_json() => write_json_string(&self.text(), out),
             // A line end inside JSON can only stand between its values.
-            Format::Template if serde_json::from_slice::<IgnoredAny>(self.bytes).is_ok() => out
-                .extend(self.bytes.trim_ascii().iter().map(|byte| match byte {
-                    b'\n' | b'\r' => b' ',
-                    byte => *byte,
-                })),
-            _ => write_json_string(&self.text(), out),
+            Format::Template => out.extend(self.bytes.trim_ascii().iter().map(|byte| match byte {
+                b'\n' | b'\r' => b' ',
+                byte => *byte,
+            })),
+            _ => out.extend_from_slice(self.bytes),
         }
     }
 

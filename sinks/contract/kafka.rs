@@ -44,6 +44,11 @@ pub enum Content {
 }
 
 impl Content {
+    /// JSON, or any other text.
+    pub(crate) fn of(is_json: bool) -> Self {
+        if is_json { Self::Json } else { Self::Text }
+    }
+
     /// As a media type.
     pub fn media_type(self) -> &'static str {
         match self {
@@ -109,7 +114,7 @@ impl<'a> KafkaRecord<'a> {
         let (content, rest) = word(rest)?;
         let (key_bytes, rest) = word(rest)?;
         let (key, payload) = rest.split_at_checked(key_bytes.parse().ok()?)?;
-        let content = if content == "json" { Content::Json } else { Content::Text };
+        let content = Content::of(content == "json");
         let key = (!key.is_empty()).then_some(key);
         Some(Self { id, topic, content, key, payload: payload.strip_prefix(b" ")? })
     }

@@ -5,12 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::IgnoredAny;
-
 use super::message;
 use crate::contract::{
-    Batch, Body, Content, Event, Format, Kafka, KafkaConnection, KafkaRecord, KafkaRequest,
-    Prefixed, Sink,
+    Batch, Body, Content, Event, Kafka, KafkaConnection, KafkaRecord, KafkaRequest, Prefixed, Sink,
 };
 
 /// The properties that Event Hubs needs, in milliseconds: it closes what is idle for four minutes,
@@ -40,7 +37,7 @@ impl Sink<Kafka> for ByKafka {
         let key = message::key(self.partition_key.as_ref(), event);
         let mut payload = Vec::new();
         message::write_body(body, self.envelope, &mut payload);
-        let content = content(&body, self.envelope);
+        let content = Content::of(self.envelope || body.is_json());
         KafkaRecord::write(&self.hub, content, key.as_bytes(), &payload, record);
     }
 
@@ -51,13 +48,4 @@ impl Sink<Kafka> for ByKafka {
     fn connection(&self) -> KafkaConnection {
         self.connection.clone()
     }
-}
-
-fn content(body: &Body<'_>, envelope: bool) -> Content {
-    let is_json = envelope
-        || match body.format {
-            Format::Template => serde_json::from_slice::<IgnoredAny>(body.bytes).is_ok(),
-            format => format.is_json(),
-        };
-    if is_json { Content::Json } else { Content::Text }
 }

@@ -41,7 +41,7 @@ fn keys_are_the_id_the_pod_or_fields() {
 
 #[test]
 fn the_content_is_what_the_body_is() {
-    let content = |format, bytes: &str| content(&Body::new(format, bytes.as_bytes()));
+    let content = |format, bytes: &str| Content::of(Body::new(format, bytes.as_bytes()).is_json());
     assert_eq!(places("").1, "json");
     assert_eq!(content(Format::Text, "{}"), Content::Text);
     assert_eq!(content(Format::Template, "{\"a\":1}"), Content::Json);
