@@ -173,9 +173,11 @@ impl Found {
     }
 
     /// What is missing between the newest block and what sinks have settled, or what came next.
+    /// Where a full disk, or somebody, took all of a stream, nobody can know how many were left.
     fn missing(&self) -> Option<Loss> {
-        let events = self.head.saturating_sub(self.recovered.end);
-        (events > 0).then(|| {
+        let events = self.recovered.end.map_or(0, |end| self.head.saturating_sub(end));
+        let is_whole = self.recovered.end.unwrap_or_default() >= self.head;
+        (!is_whole).then(|| {
             error!(stream = %self.stream, events, "{BEHIND_CURSORS}");
             Loss { events, from_us: now_us(), to_us: None, reason: BEHIND_CURSORS, mark: None }
         })

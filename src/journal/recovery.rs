@@ -24,7 +24,8 @@ pub(super) struct Recovered {
     /// The sequence number of the next record.
     pub next: u64,
     /// The sequence number behind the last record there is: what lies between it and `next` is gone.
-    pub end: u64,
+    /// None where no segment is left to tell.
+    pub end: Option<u64>,
     /// Whether the newest segment is whole enough to be written on.
     pub continues: bool,
     pub damage: Vec<Piece>,
@@ -46,9 +47,9 @@ pub(super) fn recover(disk: &dyn Disk, folder: &Path, stream: Stream) -> io::Res
         found.end = match found.segments.last() {
             // What a cut has emptied may have stood behind a hole, and what told of it is gone too.
             Some(before) if done.is_ok() && whole.bytes == 0 => {
-                end_of(disk, folder, *before).unwrap_or(found.next)
+                end_of(disk, folder, *before).or(Some(found.next))
             }
-            _ => found.next,
+            _ => Some(found.next),
         };
         found.finish(whole, newest.bytes, done, &path);
     }
@@ -91,7 +92,7 @@ impl Recovered {
             error!(file = %path.display(), %error, "a segment could not be read to its end");
             // What cannot be read is neither written over nor counted again.
             self.next = self.next.max(whole.first + 1);
-            self.end = self.next;
+            self.end = Some(self.next);
         } else if whole.bytes < found_bytes {
             let cut_bytes = found_bytes - whole.bytes;
             warn!(file = %path.display(), cut_bytes, "a segment's torn tail was cut");
@@ -209,7 +210,7 @@ mod tests {
         fs::write(Segment::path(FIRST + 4, folder.path()), &bytes[ends[1]..ends[1] + 50])
             .expect("a torn segment");
         let found = recover(&RealDisk, folder.path(), Stream::Alert).expect("a folder");
-        assert_eq!((found.next, found.end, found.continues), (FIRST + 4, FIRST + 4, false));
+        assert_eq!((found.next, found.end, found.continues), (FIRST + 4, Some(FIRST + 4), false));
         assert_eq!(found.segments, [Segment { first: FIRST, bytes: ends[1] as u64 }]);
     }
 
@@ -220,7 +221,7 @@ mod tests {
         fs::write(Segment::path(FIRST, folder.path()), &bytes[..ends[1]]).expect("a segment");
         fs::write(Segment::path(FIRST + 20, folder.path()), b"").expect("an emptied segment");
         let found = recover(&RealDisk, folder.path(), Stream::Alert).expect("a folder");
-        assert_eq!((found.next, found.end), (FIRST + 20, FIRST + 4));
+        assert_eq!((found.next, found.end), (FIRST + 20, Some(FIRST + 4)));
     }
 
     #[test]

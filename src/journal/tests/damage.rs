@@ -149,6 +149,25 @@ async fn numbers_a_sink_has_settled_are_not_given_out_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_all_of_a_stream_is_gone_nobody_knows_how_many_were_left() {
+    let folder = folder();
+    three_blocks(&folder).await;
+    let opened = Opened::at(&folder).await;
+    let mut cursor = Cursor::new(0);
+    cursor.settle(0..30, Counts { accepted: 30, ..Counts::default() });
+    let cursors = [Some(cursor), None, None];
+    let kept = SinkCursors { cursors, ..SinkCursors::default() };
+    opened.journal.save_cursors("soc", &kept).await.expect("they are saved");
+    opened.close().await;
+    fs::remove_file(segment(&folder, 0)).expect("a segment");
+    let opened = Opened::at(&folder).await;
+    opened.until(|journal| journal.head(Stream::Alert) == 31).await;
+    let read = read_all(&opened.journal, Stream::Alert, 30).await;
+    assert_eq!((read.len(), read[0].0, read[0].1, lost(&read[0].2)), (1, 30, Kind::Gap, 0));
+    opened.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_segment_that_cannot_be_read_is_skipped_in_the_end() {
     let folder = folder();
     let disk = FaultyDisk::new();
