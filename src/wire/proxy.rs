@@ -38,6 +38,14 @@ impl Named {
 
     fn proxies(&self) -> Result<Vec<Proxy>, String> {
         let proxy = |(name, address): &(&str, String)| {
+            // The clients' own reading takes any scheme, and fails with each request.
+            let scheme = address.split_once("://").map_or("http", |(scheme, _)| scheme);
+            if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
+                return Err(format!(
+                    "reading the variable {name}: expected the address of an HTTP proxy, found \
+                     one of {scheme}://"
+                ));
+            }
             let proxy = match *name {
                 "HTTP_PROXY" => Proxy::http(address),
                 "HTTPS_PROXY" => Proxy::https(address),
@@ -163,10 +171,15 @@ mod tests {
 
     #[test]
     fn a_proxy_that_is_none_is_told_by_its_variable() {
-        let variable =
-            |name: &str| (name == "ALL_PROXY").then(|| "http://x:hunter2@:a:".to_owned());
-        let error = apply(ClientBuilder::new(), variable).map(drop).expect_err("no address");
-        assert_eq!(Some(&error), matcher(variable).map(drop).as_ref().err());
-        assert!(error.contains("ALL_PROXY") && !error.contains("hunter2"), "{error}");
+        for (address, found) in [
+            ("http://x:hunter2@:a:", "expected the address of an HTTP proxy"),
+            ("socks5://x:hunter2@proxy:1080", "found one of socks5://"),
+        ] {
+            let variable = |name: &str| (name == "ALL_PROXY").then(|| address.to_owned());
+            let error = apply(ClientBuilder::new(), variable).expect_err("no address");
+            assert!(error.contains("ALL_PROXY") && error.contains(found), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+            matcher(variable).expect_err("no address here either");
+        }
     }
 }
