@@ -18,7 +18,7 @@ use twox_hash::XxHash3_128;
 use crate::contract::{
     Batch, Body, COMPRESSION, Cloud, Destination, Encoding, Entra, Entry, Event, Facts, Format,
     Http, HttpConnection, HttpReply, HttpRequest, Identity, Limits, Proof, Protocol as _, Setting,
-    SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, read,
+    SettingError, Sink, TIMEOUT, Timeout, Tls, Verdict, identity, read,
 };
 use settings::{Endpoint, Rule, Scope, Streams};
 
@@ -93,19 +93,11 @@ const SETTINGS: &[Setting] = &[
         help: "the rule's stream: one for all, or { alert = …, log = …, message = … }. Default: \
                \"Custom-KubeArmorAlerts\" for alerts, \"Custom-KubeArmorLogs\" for the rest",
     },
-    Setting {
-        key: "identity.kind",
-        help: "how we prove who we are: \"managed\", \"workload\", \"client_secret\", or \
-               \"environment\", as AZURE_… say it. Default: client_secret where that is set, \
-               else environment",
-    },
-    Setting { key: "identity.tenant", help: "the directory's id (workload, client_secret)" },
-    Setting { key: "identity.client_id", help: "the application's or the identity's id" },
-    Setting { key: "identity.client_secret", help: "the application's secret" },
-    Setting {
-        key: "identity.authority",
-        help: "the token server. Default: that of the cloud which url is in",
-    },
+    identity::KIND,
+    identity::TENANT,
+    identity::CLIENT_ID,
+    identity::CLIENT_SECRET,
+    identity::AUTHORITY,
     Setting {
         key: "scope",
         help: "what the token is for. Default: \"https://monitor.azure.com/.default\", or that of \

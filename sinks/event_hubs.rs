@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::contract::{
     AmqpConnection, Cloud, Compression, Credential, Destination, Entra, Entry, Facts, Format,
     Identity, KafkaConnection, Limits, Mechanism, Prefixed, Sasl, Setting, SettingError,
-    SharedAccess, Timeout, Tls, read,
+    SharedAccess, Timeout, Tls, identity, read,
 };
 use amqp::ByAmqp;
 use endpoint::Endpoint;
@@ -288,19 +288,11 @@ const SETTINGS: &[Setting] = &[
         help: "instead of a connection string: the namespace's host, for an identity of Entra",
     },
     Setting { key: "hub", help: "the event hub. Default: the connection string's EntityPath" },
-    Setting {
-        key: "identity.kind",
-        help: "how we prove who we are: \"managed\", \"workload\", \"client_secret\", or \
-               \"environment\", as AZURE_… say it. Default: client_secret where that is set, \
-               else environment",
-    },
-    Setting { key: "identity.tenant", help: "the directory's id (workload, client_secret)" },
-    Setting { key: "identity.client_id", help: "the application's or the identity's id" },
-    Setting { key: "identity.client_secret", help: "the application's secret" },
-    Setting {
-        key: "identity.authority",
-        help: "the token server. Default: that of the cloud which the namespace is in",
-    },
+    identity::KIND,
+    identity::TENANT,
+    identity::CLIENT_ID,
+    identity::CLIENT_SECRET,
+    identity::AUTHORITY,
     Setting {
         key: "partition_key",
         help: "keeps events of one thing in one partition; literal text, then fields: \

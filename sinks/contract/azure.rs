@@ -94,6 +94,28 @@ pub enum IdentityKind {
     },
 }
 
+/// The settings of an [`Identity`].
+pub(crate) mod identity {
+    use super::super::Setting;
+
+    pub(crate) const KIND: Setting = Setting {
+        key: "identity.kind",
+        help: "how we prove who we are: \"managed\", \"workload\", \"client_secret\", or \
+               \"environment\", as AZURE_… say it. Default: client_secret where that is set, \
+               else environment",
+    };
+    pub(crate) const TENANT: Setting =
+        Setting { key: "identity.tenant", help: "the directory's id (workload, client_secret)" };
+    pub(crate) const CLIENT_ID: Setting =
+        Setting { key: "identity.client_id", help: "the application's or the identity's id" };
+    pub(crate) const CLIENT_SECRET: Setting =
+        Setting { key: "identity.client_secret", help: "the application's secret" };
+    pub(crate) const AUTHORITY: Setting = Setting {
+        key: "identity.authority",
+        help: "the token server. Default: that of the cloud which the address is in",
+    };
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {

@@ -42,6 +42,7 @@ pub use address::Address;
 pub use amqp::{Amqp, AmqpConnection, AmqpMessage, AmqpOutcome, AmqpReply, AmqpRequest, AmqpState};
 pub use append::{Append, AppendConnection, AppendRequest, Rotation, Written};
 pub(crate) use authorization::{authorization, bearer, scheme};
+pub(crate) use azure::identity;
 pub use azure::{Cloud, Credential, Entra, Identity, IdentityKind, SharedAccess};
 pub use batch::{Batch, BatchBuilder, Record};
 pub use body::Body;
