@@ -123,17 +123,22 @@ async fn whatever_befalls_a_segment_what_is_read_is_true_and_writing_goes_on() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn numbers_a_sink_has_settled_are_not_given_out_again() {
-    let folder = folder();
-    three_blocks(&folder).await;
-    let opened = Opened::at(&folder).await;
+/// Three blocks of alerts, all settled by a sink.
+async fn three_blocks_settled(folder: &TempDir) {
+    three_blocks(folder).await;
+    let opened = Opened::at(folder).await;
     let mut cursor = Cursor::new(0);
     cursor.settle(0..30, Counts { accepted: 30, ..Counts::default() });
     let cursors = [Some(cursor), None, None];
     let kept = SinkCursors { cursors, ..SinkCursors::default() };
     opened.journal.save_cursors("soc", &kept).await.expect("they are saved");
     opened.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_a_sink_has_settled_are_not_given_out_again() {
+    let folder = folder();
+    three_blocks_settled(&folder).await;
     // A power cut took the last two blocks.
     let whole = fs::read(segment(&folder, 0)).expect("a segment");
     fs::write(segment(&folder, 0), &whole[..whole.len() / 2]).expect("a cut segment");
@@ -151,14 +156,7 @@ async fn numbers_a_sink_has_settled_are_not_given_out_again() {
 #[tokio::test(start_paused = true)]
 async fn where_all_of_a_stream_is_gone_nobody_knows_how_many_were_left() {
     let folder = folder();
-    three_blocks(&folder).await;
-    let opened = Opened::at(&folder).await;
-    let mut cursor = Cursor::new(0);
-    cursor.settle(0..30, Counts { accepted: 30, ..Counts::default() });
-    let cursors = [Some(cursor), None, None];
-    let kept = SinkCursors { cursors, ..SinkCursors::default() };
-    opened.journal.save_cursors("soc", &kept).await.expect("they are saved");
-    opened.close().await;
+    three_blocks_settled(&folder).await;
     fs::remove_file(segment(&folder, 0)).expect("a segment");
     let opened = Opened::at(&folder).await;
     opened.until(|journal| journal.head(Stream::Alert) == 31).await;
