@@ -22,7 +22,9 @@ pub(crate) const ENTRY: Entry = Entry { facts, build: hook::build::<GoogleChat> 
 
 /// A card may have 32 KB; what surrounds it is counted in.
 const BODY_BYTES_MAX: usize = 30_000;
-/// The longest text, in UTF-16 units.
+/// The longest `text` of a message, which only a template for the whole body has, in characters.
+const MESSAGE_TEXT_MAX: usize = 4_096;
+/// The longest text in a card, in UTF-16 units.
 const TEXT_MAX: usize = 12_000;
 
 fn facts() -> Facts {
@@ -77,7 +79,8 @@ impl Product for GoogleChat {
     }
 
     fn fits(&self, body: &Object) -> bool {
-        chat::json(body).len() <= BODY_BYTES_MAX
+        let text = body.get("text").and_then(Value::as_str).unwrap_or_default();
+        chat::json(body).len() <= BODY_BYTES_MAX && text.chars().count() <= MESSAGE_TEXT_MAX
     }
 }
 

@@ -241,6 +241,7 @@ fn too_large(name: &str) -> Vec<Value> {
             embed("fields", vec![json!({ "name": "x", "value": "y" }); 26].into()),
             json!({ "embeds": vec![json!({ "description": text(3_001) }); 2] }),
         ],
+        "google_chat" => vec![json!({ "text": text(4_097) })],
         "mattermost" => vec![json!({ "attachments": [{ "fallback": text(7_901) }] })],
         "rocket_chat" => vec![json!({ "text": text(5_001) })],
         _ => Vec::new(),
