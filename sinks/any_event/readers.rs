@@ -510,7 +510,7 @@ fn kafka(case: &Case<'_>) -> Told {
     };
     let plain = plain.records().next().expect("a record").topic;
     let is_content = |body: &[u8]| match case.format {
-        Format::Template => json::<&RawValue>(body).is_ok(),
+        Format::Template => json::<Value>(body).is_ok(),
         format => format.is_json(),
     };
     each(case, request.records().collect(), |record, id, body| {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::Format;
 
@@ -23,10 +23,11 @@ impl<'a> Body<'a> {
         Self { format, bytes, counts: false }
     }
 
-    /// Whether it is JSON: by its format, or by what a template wrote.
+    /// Whether it is JSON: by its format, or by what a template wrote. A number that no reader can
+    /// hold is none, though the grammar allows it.
     pub fn is_json(&self) -> bool {
         match self.format {
-            Format::Template => serde_json::from_slice::<IgnoredAny>(self.bytes).is_ok(),
+            Format::Template => serde_json::from_slice::<Value>(self.bytes).is_ok(),
             format => format.is_json(),
         }
     }
@@ -80,6 +81,8 @@ mod tests {
         assert_eq!(json(Format::Json, r#"{"a":1}"#), r#"{"a":1}"#);
         assert_eq!(json(Format::Template, "{\"a\":\n 1}\n"), r#"{"a":  1}"#);
         assert_eq!(json(Format::Template, "{\"a\": }"), r#""{\"a\": }""#);
+        let number = "1".repeat(400);
+        assert_eq!(json(Format::Template, &number), format!("\"{number}\""));
         assert_eq!(json(Format::Text, "a \"b\"\n"), r#""a \"b\"\n""#);
         assert_eq!(json(Format::Template, ""), r#""""#);
     }
