@@ -4,16 +4,30 @@ use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{LogConfig, LogFormat};
+use super::{Exit, complain};
+use crate::config::{Config, LogConfig, LogFormat};
 
 /// What is logged where nothing is said.
 const LEVEL: &str = "info";
 
-/// Starts the log. `RUST_LOG` beats the configuration.
+/// Starts the log of a command that reaches destinations, with what is doubtful about its
+/// configuration.
 ///
 /// # Errors
-/// A sentence: the directives cannot be read, or a log was started before.
-pub(crate) fn start(log: &LogConfig) -> Result<(), String> {
+/// The exit code, once it is told that the log cannot be started.
+pub(crate) fn start(config: &Config) -> Result<(), Exit> {
+    if let Err(why) = start_as(&config.log) {
+        complain(&why);
+        return Err(Exit::Config);
+    }
+    for doubt in &config.doubts {
+        tracing::warn!("{}", doubt.warning());
+    }
+    Ok(())
+}
+
+/// `RUST_LOG` beats the configuration.
+fn start_as(log: &LogConfig) -> Result<(), String> {
     let given = std::env::var("RUST_LOG").ok().filter(|directives| !directives.is_empty());
     let directives = given.as_deref().or(log.level.as_deref()).unwrap_or(LEVEL);
     let filter = EnvFilter::builder().parse(directives).map_err(|error| {

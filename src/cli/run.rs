@@ -34,12 +34,8 @@ pub(crate) fn run(args: Args) -> io::Result<Exit> {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
-    if let Err(why) = logging::start(&config.log) {
-        complain(&why);
-        return Ok(Exit::Config);
-    }
-    for doubt in &config.doubts {
-        tracing::warn!("{}", doubt.warning());
+    if let Err(exit) = logging::start(&config) {
+        return Ok(exit);
     }
     block_on(until_stopped(config))
 }

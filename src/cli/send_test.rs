@@ -33,9 +33,8 @@ pub(crate) fn run(args: Args) -> io::Result<Exit> {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
-    if let Err(why) = logging::start(&config.log) {
-        complain(&why);
-        return Ok(Exit::Config);
+    if let Err(exit) = logging::start(&config) {
+        return Ok(exit);
     }
     match block_on(send(config, &args.sink))? {
         Ok(report) => {

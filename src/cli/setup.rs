@@ -41,9 +41,8 @@ pub(crate) fn run(args: Args) -> io::Result<Exit> {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
-    if let Err(why) = logging::start(&config.log) {
-        complain(&why);
-        return Ok(Exit::Config);
+    if let Err(exit) = logging::start(&config) {
+        return Ok(exit);
     }
     let order = SetupOrder { kind: args.kind, sink: args.sink, dry_run: args.dry_run };
     let mut written = Ok(());

@@ -63,7 +63,7 @@ impl TlsFiles {
         };
         let read = spawn_blocking(read).await;
         read.map_err(|_| ConnectError("shutting down".to_owned()))?
-            .map_err(|(_, why)| ConnectError(format!("preparing TLS with the relay: {why}")))
+            .map_err(|(_, why)| unprepared(&why))
     }
 
     /// The name to look for: the configured one, else the host of the address.
@@ -106,9 +106,12 @@ async fn any_exists(ca: &Path, tls: &RelayTls) -> Result<bool, ConnectError> {
 }
 
 async fn exists(path: &Path) -> Result<bool, ConnectError> {
-    fs::try_exists(path).await.map_err(|error| {
-        ConnectError(format!("preparing TLS with the relay: reading {}: {error}", path.display()))
-    })
+    let found = fs::try_exists(path).await;
+    found.map_err(|error| unprepared(&format!("reading {}: {error}", path.display())))
+}
+
+fn unprepared(why: &str) -> ConnectError {
+    ConnectError(format!("preparing TLS with the relay: {why}"))
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ const MAX_REPLY_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct GrpcWire {
     connection: GrpcConnection,
+    url: Uri,
     kept: Mutex<Kept>,
 }
 
@@ -46,16 +47,15 @@ impl GrpcWire {
     /// Connects to nothing yet.
     ///
     /// # Errors
-    /// [`WireError::Unusable`] names the certificate file that cannot be read or used.
+    /// [`WireError::Unusable`] names the address or the certificate file that cannot be used.
     pub fn new(connection: &GrpcConnection) -> Result<Self, WireError> {
+        let url: Uri = connection.url.reveal().parse().map_err(|error| {
+            WireError::Unusable(format!("reading the address {}: {error}", connection.url))
+        })?;
         if connection.url.is_tls() {
-            let url: Uri =
-                connection.url.reveal().parse().map_err(|_| {
-                    WireError::Unusable("reading the address: expected a URL".into())
-                })?;
             tls::check(&connection.tls, &tunnel::host_and_port(&url).0)?;
         }
-        Ok(Self { connection: connection.clone(), kept: Mutex::default() })
+        Ok(Self { connection: connection.clone(), url, kept: Mutex::default() })
     }
 
     async fn attempt(&self, request: GrpcRequest) -> Result<GrpcReply, WireError> {
@@ -94,15 +94,14 @@ impl GrpcWire {
 
     async fn connect(&self) -> Result<Channel, WireError> {
         let not_sent = |error: &dyn Error| WireError::NotSent(causes(error));
-        let url: Uri = self.connection.url.reveal().parse().map_err(|error| not_sent(&error))?;
-        let io = tunnel::connect(&url).await?;
+        let io = tunnel::connect(&self.url).await?;
         let endpoint = Endpoint::from_shared(self.connection.url.origin())
             .map_err(|error| not_sent(&error))?
             .user_agent(USER_AGENT)
             .map_err(|error| not_sent(&error))?;
         let channel = match self.connection.url.is_tls() {
             true => {
-                let (host, _) = tunnel::host_and_port(&url);
+                let (host, _) = tunnel::host_and_port(&self.url);
                 let io = tls::over(io, &self.connection.tls, &host, &[b"h2"]).await?;
                 grpc::over(io, endpoint).await
             }

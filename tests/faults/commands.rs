@@ -1,6 +1,7 @@
 //! The real program's commands that reach out: send-test, and run until it is told to stop.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
     path::Path,
@@ -84,6 +85,25 @@ fn send_test_fails_where_the_destination_refuses_or_is_away() {
     let away = send_test(folder.path(), &address);
     assert_eq!(away.status.code(), Some(1));
     assert!(text(&away.stdout).contains("nothing was sent"), "{}", text(&away.stdout));
+}
+
+#[test]
+fn every_command_that_reaches_a_destination_warns_of_a_certificate_that_nobody_checks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("c.toml");
+    let table = "[sinks.siem]\nelasticsearch.url = \"https://127.0.0.1:1\"\n\
+                 elasticsearch.tls.insecure = true\n";
+    fs::write(&file, table).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    for command in [
+        &["check", "-c", file][..],
+        &["send-test", "-c", file, "--sink", "siem"],
+        &["setup", "elasticsearch", "-c", file],
+    ] {
+        let output = sidearm(command).output().expect("the program runs");
+        let told = text(&output.stderr);
+        assert!(told.contains("c.toml:3: sinks.siem.elasticsearch.tls.insecure"), "{told}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderValue, Uri, uri::Authority};
 use sidearm_sinks::contract::AmqpConnection;
-use tokio::{io::join, net::TcpStream};
+use tokio::io::join;
 use tokio_tungstenite::{
     client_async,
     tungstenite::{self, Message, client::IntoClientRequest as _},
@@ -88,10 +88,7 @@ impl Way {
             WireError::NotSent(format!("connecting to {}: {error}", self.authority))
         };
         let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
-        let tcp = TcpStream::connect((host, self.port)).await.map_err(not_sent)?;
-        // Outcomes are waited for, one by one.
-        tcp.set_nodelay(true).map_err(not_sent)?;
-        Ok(Box::new(tcp))
+        Ok(Box::new(tunnel::tcp(host, self.port).await.map_err(not_sent)?))
     }
 
     /// As proxies know it.

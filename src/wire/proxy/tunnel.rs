@@ -66,7 +66,8 @@ pub(in super::super) fn host_and_port(url: &Uri) -> (String, u16) {
     (host.to_owned(), url.port_u16().unwrap_or(of_scheme))
 }
 
-async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+/// Straight to a host. Answers are waited for, one by one, so nothing is held back for more.
+pub(in super::super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let tcp = TcpStream::connect((host, port)).await?;
     tcp.set_nodelay(true)?;
     Ok(tcp)
